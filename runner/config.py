@@ -1,0 +1,171 @@
+"""`runner.toml` as frozen dataclasses, checked when it is read.
+
+Every section is a dataclass below; its fields are the keys, their defaults the defaults, their comments the
+reference. An unknown key, a wrong type or a value out of range raises UsageError that names the file, the
+key and what is allowed. Trusts the human who wrote the file; no agent can write it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from runner.errors import UsageError
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    source: str = "tales"  # `tales`, or `text:PATH` (a file or a folder of UTF-8 text, relative to the lab)
+    vocab_size: int = 2048  # of the byte-level BPE tokenizer, at most 65,536 (tokens are uint16)
+    seed: int = 1  # of the split into training, validation and holdout, and of the generator of tales
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    budget_seconds: float = 300.0  # wall-clock of one training, imports and compilation included
+    device: str = "auto"  # `auto`, `cuda` or `cpu`
+    memory_mb: int = 4096  # memory and swap together
+    cpus: float = 0.0  # 0: all of the machine's
+    pids: int = 512
+    out_mb: int = 1024  # what a trial may leave under /out
+    out_files: int = 1000
+    tmp_mb: int = 512  # /tmp, in memory
+    shm_mb: int = 512  # /dev/shm
+    log_kb: int = 1024  # what is kept of a trial's log: half its head, half its tail
+    source_kb: int = 256  # the largest train.py that is accepted
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    window: int = 256  # tokens of a scored window; a model must take sequences up to this length
+    tokens: int = 262_144  # validation tokens scored at most
+    audit_positions: int = 512  # n; a cheat at a fraction f of positions escapes with probability (1 - f)^n
+    timeout_seconds: float = 300.0  # for each model container
+
+
+@dataclass(frozen=True)
+class RatchetSettings:
+    rule: str = "confirm"  # `confirm`, `margin` or `greedy`; see docs/ratchet.md
+    min_delta: float = 0.0  # bits per byte; a smaller gain is never kept
+    calibrate_trials: int = 3  # trainings of the baseline from which the noise is first estimated
+    max_reruns: int = 4  # a candidate is trained at most 1 + this many times
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    name: str = "sweep"  # `sweep`, `random`, or `command:PROGRAM ARGUMENTS`
+    timeout_seconds: float = 1800.0  # for one proposal of an outside program
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    url: str = ""  # empty: DOCKER_HOST, else the engine's default socket
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    python: str = "3.11"  # of the trial image
+    torch: str = "2.13.0"
+    index_url: str = ""  # for torch alone, e.g. PyTorch's own index of CPU wheels; empty: pip's configuration
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: DataSettings = field(default_factory=DataSettings)
+    trial: TrialSettings = field(default_factory=TrialSettings)
+    score: ScoreSettings = field(default_factory=ScoreSettings)
+    ratchet: RatchetSettings = field(default_factory=RatchetSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    image: ImageSettings = field(default_factory=ImageSettings)
+
+
+_CHOICES = {
+    "trial.device": ("auto", "cuda", "cpu"),
+    "ratchet.rule": ("confirm", "margin", "greedy"),
+}
+_RANGES: dict[str, tuple[float, float]] = {
+    "data.vocab_size": (257, 65_536),
+    "trial.budget_seconds": (1, 7 * 86_400),
+    "trial.memory_mb": (64, 1 << 24),
+    "trial.cpus": (0, 4096),
+    "trial.pids": (16, 1 << 20),
+    "trial.out_mb": (1, 1 << 20),
+    "trial.out_files": (8, 1 << 20),
+    "trial.tmp_mb": (1, 1 << 20),
+    "trial.shm_mb": (1, 1 << 20),
+    "trial.log_kb": (16, 1 << 20),
+    "trial.source_kb": (1, 16_384),
+    "score.window": (8, 1 << 20),
+    "score.tokens": (8, 1 << 40),
+    "score.audit_positions": (16, 1 << 20),
+    "score.timeout_seconds": (1, 86_400),
+    "ratchet.min_delta": (0, 100),
+    "ratchet.calibrate_trials": (1, 100),
+    "ratchet.max_reruns": (0, 100),
+    "agent.timeout_seconds": (1, 86_400),
+}
+
+
+def _value(where: str, key: str, value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise UsageError(f"{where}: {key} must be of type {kind.__name__}, not {value!r}")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise UsageError(f"{where}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}")
+    if key in _RANGES:
+        low, high = _RANGES[key]
+        if not low <= value <= high:
+            raise UsageError(f"{where}: {key} must lie between {low:g} and {high:g}, not {value!r}")
+    return value
+
+
+def _section(where: str, name: str, kind: type, raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where}: [{name}] must be a section")
+    hints = get_type_hints(kind)
+    for key in raw:
+        if key not in hints:
+            raise UsageError(f"{where}: unknown key {name}.{key}", f"[{name}] knows: {', '.join(hints)}")
+    return kind(**{key: _value(where, f"{name}.{key}", value, hints[key]) for key, value in raw.items()})
+
+
+def from_dict(raw: dict[str, Any], where: str = "settings") -> Settings:
+    """Settings from parsed TOML. Raises UsageError on anything unknown or out of range."""
+    hints = get_type_hints(Settings)
+    for name in raw:
+        if name not in hints:
+            raise UsageError(f"{where}: unknown section [{name}]", f"It knows: {', '.join(hints)}")
+    return Settings(**{name: _section(where, name, hints[name], section) for name, section in raw.items()})
+
+
+def load(path: Path) -> Settings:
+    """The settings in a lab's `runner.toml`.
+
+    Raises UsageError where the file is missing, is not TOML, or says what is not allowed.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path} does not exist: this folder is not a lab",
+            "Go to a folder with runner.toml, or make one: runner new DIR",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    return from_dict(raw, str(path))
+
+
+def override(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """`settings` with dotted keys replaced, checked as in the file: `{"trial.budget_seconds": 60}`."""
+    for key, value in changes.items():
+        section, name = key.split(".")
+        old = getattr(settings, section)
+        hints = get_type_hints(type(old))
+        new = dataclasses.replace(old, **{name: _value("command line", key, value, hints[name])})
+        settings = dataclasses.replace(settings, **{section: new})
+    return settings
