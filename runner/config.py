@@ -110,7 +110,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def _value(where: str, key: str, value: Any, kind: type) -> Any:
+def _value(where: str, key: str, value: Any, kind: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
