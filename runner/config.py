@@ -20,6 +20,7 @@ from runner.errors import UsageError
 class DataSettings:
     source: str = "tales"  # `tales`, or `text:PATH` (a file or a folder of UTF-8 text, relative to the lab)
     vocab_size: int = 2048  # of the byte-level BPE tokenizer, at most 65,536 (tokens are uint16)
+    window: int = 256  # tokens of a scored window; a model must take sequences up to this length
     seed: int = 1  # of the split into training, validation and holdout, and of the generator of tales
 
 
@@ -40,7 +41,6 @@ class TrialSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    window: int = 256  # tokens of a scored window; a model must take sequences up to this length
     tokens: int = 262_144  # validation tokens scored at most
     audit_positions: int = 512  # n; a cheat at a fraction f of positions escapes with probability (1 - f)^n
     timeout_seconds: float = 300.0  # for each model container
@@ -99,7 +99,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "trial.shm_mb": (1, 1 << 20),
     "trial.log_kb": (16, 1 << 20),
     "trial.source_kb": (1, 16_384),
-    "score.window": (8, 1 << 20),
+    "data.window": (8, 1 << 20),
     "score.tokens": (8, 1 << 40),
     "score.audit_positions": (16, 1 << 20),
     "score.timeout_seconds": (1, 86_400),

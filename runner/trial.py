@@ -179,6 +179,20 @@ class Entry:
         return max((a.outcome.peak_vram_mb for a in self.attempts if a.outcome.peak_vram_mb), default=None)
 
 
+@dataclass(frozen=True)
+class History:
+    """What a proposer is given: the trials so far, oldest first, and the train.py of the incumbent.
+
+    program: the text of program.md. seed: the run's own seed, for a proposer's random choices.
+    """
+
+    tag: str
+    entries: tuple[Entry, ...]
+    incumbent: bytes
+    program: str
+    seed: int
+
+
 def to_json(noun: Any) -> dict[str, Any]:
     """A frozen dataclass of this module as a JSON-serialisable dict."""
     return dataclasses.asdict(noun)
