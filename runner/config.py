@@ -44,6 +44,9 @@ class ScoreSettings:
     tokens: int = 262_144  # validation tokens scored at most
     audit_positions: int = 512  # n; a cheat at a fraction f of positions escapes with probability (1 - f)^n
     timeout_seconds: float = 300.0  # for each model container
+    load_seconds: float = (
+        20.0  # of it, for load_model and a slower first answer; bounds training after the budget
+    )
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,25 @@ class RatchetSettings:
     min_delta: float = 0.0  # bits per byte; a smaller gain is never kept
     calibrate_trials: int = 3  # trainings of the baseline from which the noise is first estimated
     max_reruns: int = 4  # a candidate is trained at most 1 + this many times
+    alpha: float = 0.02  # confirm: bound on the chance that a proposal that changes nothing is kept
+    design_sigmas: float = 2.0  # confirm: the true gain that it is planned to find, in sigmas
+    futility: float = 0.2  # confirm: chance of giving up on a gain of that size, at each look but the last
+    incumbent_trials: int = 7  # confirm: with every rerun the incumbent is trained again too, up to this many
+    rescore_trials: int = 2  # confirm, margin: a kept version is scored afresh by this many trainings
+    refresh_every: int = 16  # confirm: proposals after which the incumbent is trained once more; 0: never
+    margin_sigmas: float = 3.0  # margin: a gain beyond this many sigmas is kept
+    prefer_simpler: bool = False  # keep a version that is not worse, if its code is shorter
+    simpler_share: float = 0.05  # shorter by at least this share of the tokens of Python
+    simpler_margin: float = 0.005  # bits per byte; worse by this much or more is worse
+    max_memory_mb: float = 0.0  # 0: no limit; a version that takes more is not kept
+    max_vram_mb: float = 0.0
 
 
 @dataclass(frozen=True)
 class AgentSettings:
-    name: str = "sweep"  # `sweep`, `random`, or `command:PROGRAM ARGUMENTS`
+    name: str = "sweep"  # `sweep`, `random`, `same`, or `command:PROGRAM ARGUMENTS`; see docs/agents.md
     timeout_seconds: float = 1800.0  # for one proposal of an outside program
+    pass_env: str = ""  # names of the environment variables that an outside program gets besides the usual
 
 
 @dataclass(frozen=True)
@@ -67,9 +83,9 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    python: str = "3.11"  # of the trial image
-    torch: str = "2.13.0"
-    index_url: str = ""  # for torch alone, e.g. PyTorch's own index of CPU wheels; empty: pip's configuration
+    python: str = "3.11"  # of the trial image; what is installed in it stands in images/trial.txt
+    base: str = ""  # empty: python:X.Y-slim-bookworm, or made from Debian's packages where none can be pulled
+    index_url: str = ""  # one more package index for machines without a GPU: PyTorch's own, of CPU wheels
 
 
 @dataclass(frozen=True)
@@ -103,9 +119,21 @@ _RANGES: dict[str, tuple[float, float]] = {
     "score.tokens": (8, 1 << 40),
     "score.audit_positions": (16, 1 << 20),
     "score.timeout_seconds": (1, 86_400),
+    "score.load_seconds": (0.1, 86_400),
     "ratchet.min_delta": (0, 100),
     "ratchet.calibrate_trials": (1, 100),
     "ratchet.max_reruns": (0, 100),
+    "ratchet.alpha": (1e-6, 0.5),
+    "ratchet.design_sigmas": (0.1, 100),
+    "ratchet.futility": (0.001, 0.5),
+    "ratchet.incumbent_trials": (1, 1000),
+    "ratchet.rescore_trials": (1, 100),
+    "ratchet.refresh_every": (0, 10_000),
+    "ratchet.margin_sigmas": (0, 100),
+    "ratchet.simpler_share": (0.001, 1),
+    "ratchet.simpler_margin": (0, 100),
+    "ratchet.max_memory_mb": (0, 1 << 30),
+    "ratchet.max_vram_mb": (0, 1 << 30),
     "agent.timeout_seconds": (1, 86_400),
 }
 

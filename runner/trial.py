@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -26,6 +26,14 @@ class Ending(StrEnum):
     INVALID = "invalid"  # no checkpoint, a broken one, or answers that are no log-probabilities
     AUDIT = "audit"  # its claims and its audit disagree: it looks at what it predicts
     INFRA = "infra"  # engine, machine, ourselves
+
+
+class Role(StrEnum):
+    """What one training within a trial was for."""
+
+    CANDIDATE = "candidate"  # the proposal, for the decision
+    INCUMBENT = "incumbent"  # the incumbent again, to know its value better
+    AFRESH = "afresh"  # the proposal once it was chosen: these scores count for it, the choosing ones do not
 
 
 class Status(StrEnum):
@@ -105,7 +113,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One training of a proposal with one seed, and its score. `score` is None unless `ending` is ok."""
+    """One training with one seed, and its score. `score` is None unless `ending` is ok.
+
+    role: whether of the proposal or of the incumbent, and what for. numbers: what a refusal by the audit rests on.
+    """
 
     seed: int
     ending: Ending
@@ -113,6 +124,8 @@ class Attempt:
     outcome: Outcome
     score: Score | None
     wall_seconds: float
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    role: Role = Role.CANDIDATE
 
     @property
     def val_bpb(self) -> float | None:
@@ -146,8 +159,9 @@ class Pins:
 class Entry:
     """One line of the ledger: one trial with everything. Trial 0 is the baseline.
 
-    val_bpb: mean over its ok attempts as the ratchet counts them, None for a crash. incumbent_bpb: the value
-    of the incumbent it was measured against (None for the baseline); best_bpb: the incumbent's value after it.
+    val_bpb: what it counts as, None for a crash: the mean of its fresh scores if it was kept, else of those it
+    was judged by. incumbent_bpb: the value of the incumbent it was measured against (None for the baseline);
+    best_bpb: the incumbent's value after it.
     """
 
     number: int
@@ -172,11 +186,15 @@ class Entry:
 
     @property
     def peak_memory_mb(self) -> float | None:
-        return max((a.outcome.peak_memory_mb for a in self.attempts if a.outcome.peak_memory_mb), default=None)
+        return _peak(a.outcome.peak_memory_mb for a in self.attempts if a.role is not Role.INCUMBENT)
 
     @property
     def peak_vram_mb(self) -> float | None:
-        return max((a.outcome.peak_vram_mb for a in self.attempts if a.outcome.peak_vram_mb), default=None)
+        return _peak(a.outcome.peak_vram_mb for a in self.attempts if a.role is not Role.INCUMBENT)
+
+
+def _peak(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -201,7 +219,8 @@ def to_json(noun: Any) -> dict[str, Any]:
 def _attempt(raw: Mapping[str, Any]) -> Attempt:
     outcome = Outcome(**{**raw["outcome"], "ending": Ending(raw["outcome"]["ending"])})
     score = Score(**raw["score"]) if raw["score"] else None
-    return Attempt(raw["seed"], Ending(raw["ending"]), raw["detail"], outcome, score, raw["wall_seconds"])
+    known = {"ending": Ending(raw["ending"]), "role": Role(raw["role"]), "outcome": outcome, "score": score}
+    return Attempt(**{**raw, **known})
 
 
 def entry_from_json(raw: Mapping[str, Any]) -> Entry:

@@ -1,0 +1,38 @@
+"""The ratchet: keeps only what is real. See docs/ratchet.md.
+
+Pure: imports nothing of the world. `decide` judges, `Standing` says what counts and which trainings are due.
+"""
+
+from runner.ratchet.decide import decide, over_limits
+from runner.ratchet.noise import UNKNOWN, Noise, estimate, smallest_gain, update
+from runner.ratchet.replay import after, scores, standing_of
+from runner.ratchet.simpler import count_tokens
+from runner.ratchet.sources import drift, sources
+from runner.ratchet.standing import (
+    Standing,
+    calibration_trials,
+    confirmations,
+    counted_after_keep,
+    incumbent_needs,
+)
+
+__all__ = [
+    "UNKNOWN",
+    "Noise",
+    "Standing",
+    "after",
+    "calibration_trials",
+    "confirmations",
+    "count_tokens",
+    "counted_after_keep",
+    "decide",
+    "drift",
+    "estimate",
+    "incumbent_needs",
+    "over_limits",
+    "scores",
+    "smallest_gain",
+    "sources",
+    "standing_of",
+    "update",
+]

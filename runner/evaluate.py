@@ -1,0 +1,189 @@
+"""One attempt: train a version once in its box, then score what it left. Also draws samples from checkpoints.
+
+Joins `sandbox/` (containers), `scoring/` (the arithmetic) and the lab's data. Decides nothing and records
+nothing but a trial's own files. A checkpoint is carried as the engine's archive and never opened here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runner import data
+from runner.errors import InfraError
+from runner.lab import Lab
+from runner.loop import Reading, Watcher
+from runner.report.text import clean
+from runner.sandbox.box import Box, Sandbox
+from runner.sandbox.evidence import MemoryWatch
+from runner.sandbox.volumes import archive
+from runner.scoring.protocol import ModelFault
+from runner.scoring.sample import sample
+from runner.scoring.score import score
+from runner.trial import Attempt, Ending, Outcome, Score
+
+CURVE_POINTS = 4000  # kept of a training's own readings; more is no training's curve
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to do. folder: where its log and curve go; checkpoint: where to keep what it left, or None."""
+
+    tag: str
+    number: int
+    attempt: int  # from 0
+    source: bytes
+    seed: int
+    folder: Path
+    checkpoint: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:04d}-{self.attempt}"
+
+
+class Evaluator:
+    """Trains and scores versions of one lab's train.py. Loads the lab's data once; not for threads."""
+
+    def __init__(self, lab: Lab, sandbox: Sandbox, watcher: Watcher) -> None:
+        self._lab = lab
+        self._sandbox = sandbox
+        self._watcher = watcher
+        self._manifest = data.load(lab.root)
+        self._validation = data.split(lab.root, "val")
+        self._decoys = data.split(lab.root, "train")
+        self._token_bytes = data.token_bytes(lab.root)
+        self._prepare = lab.prepare_files()
+
+    def attempt(self, job: Job) -> Attempt:
+        """Trains and scores once. Raises InfraError for faults of ours, never for those of the program."""
+        began = time.monotonic()
+        budget = self._lab.settings.trial.budget_seconds
+        life = budget + 2 * self._lab.settings.score.timeout_seconds + 120
+        job.folder.mkdir(parents=True, exist_ok=True)
+        with self._sandbox.box(job.tag, job.name, self._code(job.source), life) as box:
+            outcome = self._train(box, job, budget)
+            if outcome.ending is not Ending.OK:
+                return Attempt(job.seed, outcome.ending, outcome.detail, outcome, None, _since(began))
+            try:
+                scored = self._score(box)
+            except ModelFault as fault:
+                return Attempt(
+                    job.seed, fault.ending, fault.detail, outcome, None, _since(began), fault.numbers
+                )
+            if job.checkpoint:
+                box.save_checkpoint(job.checkpoint)
+        return Attempt(job.seed, Ending.OK, outcome.detail, outcome, scored, _since(began))
+
+    def _code(self, source: bytes) -> bytes:
+        return archive({**self._prepare, "train/train.py": source}, ("data",))
+
+    def _train(self, box: Box, job: Job, budget: float) -> Outcome:
+        curve = Curve(self._watcher)
+        trained = box.train(budget, job.seed, curve.line, curve.tick)
+        log = job.folder / f"attempt-{job.attempt}.log"
+        text = clean(trained.log, limit=len(trained.log) + 1)
+        _write(log, text.encode())
+        points = "".join(json.dumps(point) + "\n" for point in curve.points)
+        _write(job.folder / f"attempt-{job.attempt}.curve.jsonl", points.encode())
+        return replace(trained.outcome, log=f"{job.folder.name}/{log.name}")
+
+    def _score(self, box: Box) -> Score:
+        settings = self._lab.settings.score
+        return score(
+            lambda phase: box.channel(phase, settings.timeout_seconds),
+            self._validation,
+            self._token_bytes,
+            window=self._manifest.window,
+            decoys=self._decoys,
+            settings=settings,
+            on_progress=self._watcher.scoring,
+        )
+
+    def sample(
+        self, tag: str, source: bytes, checkpoint: Path, prompt: str, count: int, temperature: float, seed: int
+    ) -> str:
+        """Text that a kept checkpoint continues `prompt` with. Raises ModelFault, InfraError."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._lab.root / "data" / "tokenizer.json"))
+        tokens = [self._manifest.separator, *tokenizer.encode(prompt).ids]
+        settings = self._lab.settings.score
+        with self._sandbox.box(tag, "sample", self._code(source), settings.timeout_seconds + 60) as box:
+            box.load_checkpoint(checkpoint)
+            drawn = sample(
+                lambda phase: box.channel(phase, settings.timeout_seconds),
+                np.asarray(tokens, dtype=np.int64),
+                count,
+                window=self._manifest.window,
+                vocabulary=self._manifest.vocab_size,
+                settings=settings,
+                temperature=temperature,
+                seed=seed,
+            )
+        continuation: list[int] = drawn.tolist()
+        if self._manifest.separator in continuation:  # the model ended its document
+            continuation = continuation[: continuation.index(self._manifest.separator)]
+        return clean(prompt + str(tokenizer.decode(continuation)))
+
+
+class Curve:
+    """The training's own readings (`prepare.report` lines), bounded, for display only."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.points: list[dict[str, float]] = []
+        self._watcher = watcher
+        self._reading = Reading(0.0)
+
+    def line(self, line: bytes) -> None:
+        """A line of the log: remembered if it is a reading, ignored otherwise. Never raises."""
+        point = parse_reading(line)
+        if point and len(self.points) < CURVE_POINTS:
+            self.points.append(point)
+            step = point.get("step")
+            self._reading = replace(
+                self._reading,
+                step=None if step is None else int(step),
+                loss=point.get("loss"),
+                tokens=None if "tokens" not in point else int(point["tokens"]),
+                rate=point.get("rate"),
+            )
+
+    def tick(self, seconds: float, watch: MemoryWatch) -> None:
+        self._reading = replace(self._reading, seconds=seconds, memory_mb=watch.peak_mb)
+        self._watcher.reading(self._reading)
+
+
+def parse_reading(line: bytes) -> dict[str, float] | None:
+    """The finite numbers of a line that `prepare.report` wrote (`@ {...}`), or None for any other line."""
+    if not line.startswith(b"@ {") or len(line) > 500:
+        return None
+    try:
+        raw: Any = json.loads(line[2:])
+    except (ValueError, RecursionError):
+        return None
+    numbers = {k: float(v) for k, v in raw.items() if k in ("step", "loss", "tokens", "rate") and _finite(v)}
+    return numbers or None
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InfraError(
+            f"{path} cannot be written: {os.strerror(error.errno or 0)}", "Free some disk space"
+        ) from None

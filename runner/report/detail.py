@@ -1,0 +1,147 @@
+"""`runner show N` and `runner diff N`: one trial whole, for a person and as a dict.
+
+Pure: the entry and what the caller read of the trial's folder (log, sample, diff) in, text out. All of it
+comes from outside and is cleaned; what is long is cut to what a person reads, and said to be cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from runner.report import lines, text
+from runner.report.layout import Indented
+from runner.trial import Attempt, Entry, Role, to_json
+
+_LOG_LINES = 20
+_SAMPLE_CHARACTERS = 2000
+_DIFF_LINES = 1000
+_DIFF_COLUMNS = 500  # of one line
+_ROLES = {Role.CANDIDATE: "", Role.AFRESH: "scored afresh, ", Role.INCUMBENT: "the incumbent again, "}
+
+
+def _row(label: str, value: str, style: str = "none") -> Indented | None:
+    """A labelled fact; None where there is nothing to say."""
+    return Indented(Text(value, style), label=label) if value else None
+
+
+def _outcome(attempt: Attempt) -> str:
+    left = attempt.outcome
+    parts = [f"trained {text.duration(left.train_seconds)}"]
+    if left.overrun_seconds:
+        parts.append(f"gone {text.duration(left.overrun_seconds)} after its deadline")
+    if left.peak_memory_mb:
+        parts.append(f"memory {text.megabytes(left.peak_memory_mb)}")
+    if left.peak_vram_mb:
+        parts.append(f"GPU memory {text.megabytes(left.peak_vram_mb)}")
+    if left.exit_code:
+        parts.append(f"exit code {left.exit_code}")
+    return ", ".join([*parts, f"{text.duration(attempt.wall_seconds)} in all"])
+
+
+def _audit(attempt: Attempt) -> str:
+    score = attempt.score
+    if score is None:
+        return ", ".join(part for part in (text.line(attempt.detail, 400), _numbers(attempt.numbers)) if part)
+    return (
+        f"{text.count(score.bytes)} bytes scored, {text.count(score.positions)} positions audited, "
+        f"{text.count(score.disagreements)} in disagreement, correction {score.correction_bpb:.1e} bpb"
+    )
+
+
+def _attempts(entry: Entry) -> list[Indented | None]:
+    rows: list[Indented | None] = []
+    for index, attempt in enumerate(entry.attempts):
+        value = text.bpb(attempt.val_bpb) if attempt.score else str(attempt.ending)
+        head = f"{value}  {_ROLES[attempt.role]}seed {attempt.seed}, {_outcome(attempt)}"
+        rows.append(_row("scores" if index == 0 else "", head))
+        rows.append(_row("", _audit(attempt), "dim"))
+    return rows
+
+
+def _numbers(numbers: Mapping[str, float]) -> str:
+    pairs = ((text.line(str(key), 40), text.finite(value)) for key, value in list(numbers.items())[:20])
+    return ", ".join(f"{key} {value:.5g}" for key, value in pairs if value is not None)
+
+
+def _facts(entry: Entry) -> list[Indented]:
+    against = f" ({text.delta(lines.against(entry))} against the incumbent)" if entry.incumbent_bpb else ""
+    times = ", ".join(
+        f"{text.line(str(name), 20)} {text.duration(seconds)}"
+        for name, seconds in list(entry.timings.items())[:10]
+    )
+    pins = entry.pins
+    machine = ", ".join(
+        f"{text.line(str(key), 20)} {text.line(str(value), 80)}"
+        for key, value in list(entry.machine.items())[:12]
+        if value
+    )
+    rows = [
+        _row("note", text.line(entry.note), "bold"),
+        _row("proposed", f"by {text.line(entry.agent, 60)}, decided {text.line(entry.time, 40)}"),
+        _row(
+            "verdict",
+            f"{lines.status_word(entry)} {text.bpb(entry.val_bpb)}{against}",
+            lines.STATUS_STYLES[entry.status],
+        ),
+        _row("", lines.reason(entry)),
+        _row("", _numbers(entry.verdict.numbers), "dim"),
+        *_attempts(entry),
+        _row("time", times),
+        _row("machine", machine),
+        _row("commit", f"{text.line(entry.commit, 64)} on {text.line(entry.parent_commit, 64)}"),
+        _row("digests", f"train.py {entry.proposal[:16]}  prepare {pins.prepare[:16]}  data {pins.data[:16]}"),
+        _row("", f"image {pins.image[:23]}  scoring {pins.scoring[:16]}  settings {pins.settings[:16]}"),
+    ]
+    return [row for row in rows if row is not None]
+
+
+def coloured(diff: str | bytes, limit: int = _DIFF_LINES) -> Text:
+    """A unified diff in colours, its first `limit` lines."""
+    result = Text()
+    found = text.clean(diff).rstrip("\n").split("\n")
+    for shown in found[:limit]:
+        style = "none"
+        if shown.startswith(("+++", "---", "diff ", "index ")):
+            style = "bold"
+        elif shown.startswith("@@"):
+            style = "cyan"
+        elif shown.startswith(("+", "-")):
+            style = "green" if shown[0] == "+" else "red"
+        result.append(text.fit(shown, _DIFF_COLUMNS) + "\n", style)
+    if len(found) > limit:
+        result.append(f"… {len(found) - limit} more lines\n", "dim")
+    result.rstrip()
+    return result
+
+
+def show(
+    entry: Entry,
+    *,
+    diff: str | bytes = "",
+    log: str | bytes = b"",
+    sample: str | bytes = b"",
+    log_path: str = "",
+) -> RenderableType:
+    """One trial whole. diff: unified, against its parent. log: any size, its tail is shown. sample: its text."""
+    parts: list[RenderableType] = [Text(f"trial {entry.number}", style="bold"), *_facts(entry)]
+    if text.clean(diff).strip():
+        parts += [_title("diff against its parent"), coloured(diff)]
+    if tail := [line for line in text.block(log, _LOG_LINES) if line]:
+        where = f"log, last lines ({text.line(log_path, 200)})" if log_path else "log, last lines"
+        parts += [_title(where), Indented(Text("\n".join(tail), "dim"), 2)]
+    if said := text.clean(sample, _SAMPLE_CHARACTERS).strip():
+        parts += [_title("sample"), Indented(Text(said), 2)]
+    return Group(*parts)
+
+
+def _title(what: str) -> Text:
+    return Text(f"\n{what}", style="bold")
+
+
+def as_dict(entry: Entry, *, diff: str = "", sample: str = "") -> dict[str, Any]:
+    """The same for `--json`: the ledger's object, with `diff` and `sample`; untrusted text as it was given."""
+    return {**to_json(entry), "diff": diff, "sample": sample}

@@ -1,0 +1,168 @@
+"""`runner status` and the totals at the end of `runner go`: where a run stands, as a dict and for a person.
+
+Pure: the ledger's entries and the dict of `current.json` in, text out. That dict is written by this program
+but read from a file: every value is checked or cleaned before it is shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from runner.report import lines, tables, text
+from runner.report.series import noise
+from runner.report.watched import mean_wall, wall
+from runner.trial import Entry, Status
+
+_LAST = 5  # verdicts shown
+_NUMBERS = ("number", "attempt", "seed", "budget_seconds", "seconds", "step", "loss", "left", "updated")
+_WORDS = ("phase", "note", "agent")
+
+
+def _current(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not raw:
+        return None
+    found: dict[str, Any] = {key: text.finite(raw[key]) for key in _NUMBERS if key in raw}
+    found.update({key: text.line(raw[key], 200) for key in _WORDS if isinstance(raw.get(key), str)})
+    return {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in found.items()
+    }
+
+
+def status(tag: str, entries: Sequence[Entry], current: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Where the run `tag` stands, JSON-serialisable.
+
+    current: the dict of `current.json` while a program works on the run (`phase`, `number`, `note`, `agent`,
+    `attempt`, `seed`, `budget_seconds`, `seconds`, `step`, `loss`, `left`; all optional), None when none does.
+    Counts leave the baseline out. Scores in bits per byte, times in seconds.
+    """
+    now = _current(current)
+    proposals = [entry for entry in entries if entry.number > 0]
+    counts = Counter(entry.status for entry in proposals)
+    baseline = text.finite(entries[0].val_bpb) if entries and entries[0].number == 0 else None
+    best = next((entry for entry in reversed(entries) if entry.status is Status.KEEP), None)
+    value = None if best is None else text.finite(entries[-1].best_bpb) or text.finite(best.val_bpb)
+    gain = baseline - value if baseline is not None and value is not None else None
+    return {
+        "tag": tag,
+        "state": (now.get("phase") or "running") if now else "stopped" if entries else "new",
+        "trials": len(entries),
+        "proposals": len(proposals),
+        "kept": counts[Status.KEEP],
+        "discarded": counts[Status.DISCARD],
+        "crashed": counts[Status.CRASH],
+        "endings": dict(Counter(str(entry.ending) for entry in entries)),
+        "baseline_bpb": baseline,
+        "best_bpb": value,
+        "best_trial": best.number if best else None,
+        "best_commit": best.commit if best else None,
+        "best_note": best.note if best else None,
+        "gain_bpb": gain,
+        "gain_percent": 100 * gain / baseline if gain is not None and baseline else None,
+        "trials_since_best": entries[-1].number - best.number if best else None,
+        "sigma_bpb": noise(entries),
+        "mean_trial_seconds": mean_wall(entries),
+        "total_seconds": sum(wall(entry) for entry in entries),
+        "first_time": entries[0].time if entries else None,
+        "last_time": entries[-1].time if entries else None,
+        "current": now,
+    }
+
+
+def totals(facts: Mapping[str, Any]) -> str:
+    """Kept, discarded and crashed in one phrase."""
+    parts = [f"{facts['kept']} of {facts['proposals']} proposals kept", f"{facts['discarded']} discarded"]
+    if facts["crashed"]:
+        kinds = ", ".join(f"{n} {name}" for name, n in facts["endings"].items() if name not in ("ok", "crash"))
+        parts.append(f"{facts['crashed']} crashed" + (f" ({kinds})" if kinds else ""))
+    return ", ".join(parts)
+
+
+def _progress(now: Mapping[str, Any]) -> list[str]:
+    parts = [f"trial {now['number']}"] if now.get("number") is not None else []
+    if now.get("phase"):
+        parts.append(now["phase"])
+    if now.get("seconds") is not None and now.get("budget_seconds"):
+        parts.append(f"{now['seconds']:.0f} of {now['budget_seconds']:.0f} s")
+    if now.get("loss") is not None:
+        parts.append(f"loss {now['loss']:.4g}")
+    return [*parts, now["note"]] if now.get("note") else parts
+
+
+def _facts(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
+    rows: list[tuple[str, list[str | Text]]] = []
+    if found["best_bpb"] is None:
+        rows.append(("best", [Text("no trial has been kept yet", "dim")]))
+    else:
+        name = "the baseline" if found["best_trial"] == 0 else f"trial {found['best_trial']}"
+        best: list[str | Text] = [
+            Text(text.bpb(found["best_bpb"]), "bold green"),
+            name,
+            text.line(str(found["best_commit"]))[:7],
+        ]
+        if found["best_trial"]:
+            best.append(text.line(found["best_note"], 200))
+        rows.append(("best", best))
+    if found["gain_bpb"]:
+        gain = text.gain(found["baseline_bpb"], found["best_bpb"])
+        rows.append(("gain", [gain, f"from the baseline's {text.bpb(found['baseline_bpb'])}"]))
+    since = found["trials_since_best"]
+    stale = [f"none kept in the last {since}"] if since and found["proposals"] else []
+    rows.append(("trials", [totals(found), *stale]))
+    if found["mean_trial_seconds"]:
+        total = text.duration(found["total_seconds"])
+        rows.append(("time", [f"{text.duration(found['mean_trial_seconds'])} a trial", f"{total} in all"]))
+    if found["sigma_bpb"]:
+        rows.append(("noise", [f"σ {text.bpb(found['sigma_bpb'])} bpb between seeds"]))
+    return rows
+
+
+class View:
+    """`status` for a person; fits any width."""
+
+    def __init__(self, found: Mapping[str, Any], entries: Sequence[Entry]) -> None:
+        self.found, self.entries = found, entries
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width - 1
+        head = Text(text.line(self.found["tag"], max(1, width - 12)), style="bold", no_wrap=True)
+        yield head.append(f"  {self.found['state']}", "none" if self.found["current"] else "dim")
+        for label, parts in _facts(self.found):
+            yield _ended(lines.row(label, parts, width))
+        if self.found["current"]:
+            yield _ended(lines.row("now", list(_progress(self.found["current"])), width))
+        if self.entries:
+            yield ""
+        for entry in self.entries[-_LAST:]:
+            yield lines.verdict(entry, width)
+
+
+def _ended(line: Text) -> Text:
+    line.end = "\n"
+    return line
+
+
+def summary(tag: str, entries: Sequence[Entry], limit: int = 60) -> RenderableType:
+    """The end of `runner go`: the last `limit` trials, each with its verdict and why, then the totals."""
+    found = status(tag, entries)
+    shown = entries[-limit:]
+    parts: list[RenderableType] = []
+    if len(shown) < len(entries):
+        parts.append(Text(f"{len(entries) - len(shown)} earlier trials: runner log --all", style="dim"))
+    closing: list[RenderableType] = [_Row(label, row) for label, row in _facts(found)]
+    return Group(*parts, tables.Table(shown, reasons=True), "", *closing)
+
+
+class _Row:
+    """A labelled line laid out when the width is known."""
+
+    def __init__(self, label: str, parts: list[str | Text]) -> None:
+        self.label, self.parts = label, parts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _ended(lines.row(self.label, self.parts, options.max_width - 1))

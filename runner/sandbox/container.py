@@ -1,0 +1,183 @@
+"""One container from creation to verified removal, with a deadline kept by this process's monotonic clock.
+
+Owns create, attach, start, wait, kill and remove, and the evidence they give. Does not know what runs inside
+nor what its end means (`evidence.py`). Trusts the engine's state, never the container's output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import docker.errors
+import requests.exceptions
+
+from runner.errors import InfraError
+from runner.sandbox import spec as specs
+from runner.sandbox.engine import Engine, faults, gone
+from runner.sandbox.evidence import Ended, MemoryWatch
+from runner.sandbox.stream import Attached
+
+TICK = 0.25  # seconds between looks at a container under way
+GONE_WITHIN = 20.0  # seconds that a killed container may take to be gone before it is the engine's fault
+
+
+class Container:
+    """A context manager: created on entering, removed with its anonymous volumes on leaving, whatever happens.
+
+    Raises InfraError where the engine fails. Never raises for what the program inside does.
+    """
+
+    def __init__(self, engine: Engine, spec: specs.ContainerSpec) -> None:
+        self._engine = engine
+        self._api = engine.api
+        self._watch: MemoryWatch | None = None
+        self.spec = spec
+        self.id = ""
+        self.started = 0.0  # monotonic
+
+    def __enter__(self) -> Container:
+        with faults(f"creating the container {self.spec.name}"):
+            made = self._api.create_container_from_config(specs.body(self.spec), self.spec.name)
+        self.id = made["Id"]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            self.remove()
+        except InfraError:
+            if error is None:
+                raise  # else the first fault is the one to tell; the reaper removes the container
+
+    def attach(self) -> Attached:
+        """The container's output, and its input if the spec has one. Call before `start` to miss nothing."""
+        params = {"stdout": 1, "stderr": 1, "stream": 1, "logs": 0, "stdin": int(self.spec.stdin)}
+        with faults("attaching to the container"):
+            return Attached(self._api.attach_socket(self.id, params=params))
+
+    def start(self) -> None:
+        with faults(f"starting the container {self.spec.name}"):
+            self._api.start(self.id)
+        self.started = time.monotonic()
+        self._watch = MemoryWatch(self._engine, self.id)
+
+    def wait(self, deadline: float, on_tick: Callable[[MemoryWatch], None] | None = None) -> Ended:
+        """Until the container ends, or kills it at `deadline` (monotonic seconds) and sees that it is gone."""
+        ended = threading.Event()
+        threading.Thread(target=self._wait_for_end, args=(ended,), daemon=True, name="waiter").start()
+        watch = self._watch or MemoryWatch(self._engine, self.id)
+        killed = False
+        while not ended.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                killed = True
+                self.kill()
+                break
+            if not ended.wait(min(TICK, left)):
+                watch.sample()
+                if on_tick:
+                    on_tick(watch)
+        now = time.monotonic()
+        state = self.state()
+        return Ended(
+            exit_code=None if killed else int(state.get("ExitCode", -1)),
+            killed=killed,
+            seconds=now - self.started,
+            overrun_seconds=max(0.0, now - deadline) if killed else 0.0,
+            oom=bool(state.get("OOMKilled")) or watch.oom_kills > 0,
+            peak_memory_mb=watch.peak_mb,
+        )
+
+    def _wait_for_end(self, ended: threading.Event) -> None:
+        while not ended.is_set():
+            try:
+                self._api.wait(self.id, timeout=3600)
+                ended.set()
+            except (docker.errors.DockerException, requests.exceptions.RequestException, OSError):
+                # The connection broke, or the container is gone. The state tells; if it cannot be had
+                # either, the deadline ends the wait and `kill` reports the engine.
+                with contextlib.suppress(InfraError):
+                    if not self.state().get("Running"):
+                        ended.set()
+                time.sleep(TICK)
+
+    def state(self) -> dict[str, Any]:
+        """The engine's State object, in Docker's words."""
+        with faults("looking at the container"):
+            state: dict[str, Any] = self._api.inspect_container(self.id)["State"]
+        return state
+
+    def kill(self) -> None:
+        """SIGKILL, then sees that the container runs no more. Raises InfraError if it still does."""
+        end = time.monotonic() + GONE_WITHIN
+        while True:
+            with faults("killing the container"):
+                try:
+                    self._api.kill(self.id, "SIGKILL")
+                except docker.errors.APIError as error:
+                    # It ended by itself a moment ago: 409 from Docker, 500 from Podman. The state tells.
+                    if not gone(error) and self.state().get("Running"):
+                        raise
+            if not self.state().get("Running"):
+                return
+            if time.monotonic() > end:
+                raise InfraError(
+                    f"the container {self.spec.name} still runs {GONE_WITHIN:.0f} s after its kill",
+                    "Look at the engine's own log; restarting the engine ends the container.",
+                )
+            time.sleep(0.01)
+
+    def put(self, path: str, archive: bytes | BinaryIO) -> None:
+        """Unpacks a tar archive at `path`, which lies in a volume."""
+        with faults("copying files into the container"):
+            self._api.put_archive(self.id, path, archive)
+
+    def exists(self, path: str) -> bool:
+        """Whether `path` is there, in the engine's eyes."""
+        with faults("looking for a file in the container"):
+            try:
+                chunks, _ = self._api.get_archive(self.id, path)
+                chunks.close()
+            except docker.errors.NotFound:
+                return False
+        return True
+
+    def fetch(self, path: str, to: Path, limit: int) -> None:
+        """The engine's tar archive of `path`, written to the file `to` unopened. Raises InfraError beyond `limit`."""
+        written = 0
+        partial = to.with_name(to.name + ".partial")
+        with faults("copying files out of the container"):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            chunks, _ = self._api.get_archive(self.id, path)
+            with partial.open("wb") as file:
+                for chunk in chunks:
+                    written += file.write(chunk)
+                    if written > limit:
+                        raise InfraError(f"the archive of {path} is larger than {limit} bytes")
+            partial.replace(to)
+
+    def execute(self, command: list[str], limit: int) -> bytes:
+        """Output of a short command of the image, run as the payload's user. Only for keepers."""
+        user = f"{specs.PAYLOAD_UID}:{specs.PAYLOAD_UID}"
+        with faults("looking into the container"):
+            made = self._api.exec_create(self.id, command, user=user, stderr=False)
+            return bytes(self._api.exec_start(made["Id"]))[:limit]
+
+    def remove(self) -> None:
+        """Ends and removes the container; does nothing if it is gone."""
+        if not self.id:
+            return
+        with faults(f"removing the container {self.spec.name}"):
+            try:
+                self._api.remove_container(self.id, force=True, v=True)
+            except docker.errors.APIError as error:
+                if not gone(error):
+                    raise
+        self.id = ""

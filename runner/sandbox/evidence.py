@@ -1,0 +1,121 @@
+"""How a training ended, from what the engine and the kernel say. Nothing here reads a log or an exit message.
+
+`classify` is pure. `MemoryWatch` reads the kernel's own counters for the container's control group where the
+engine is on this machine, and the engine's statistics where it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import InfraError
+from runner.sandbox.engine import Engine, faults
+from runner.trial import Ending
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What is known of a container that runs no more. exit_code is None where it was killed by us."""
+
+    exit_code: int | None
+    killed: bool
+    seconds: float
+    overrun_seconds: float
+    oom: bool
+    peak_memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a training left in /out, seen by a program of the image in a container that ran no other code."""
+
+    checkpoint: bool  # /out/checkpoint is a folder with at least one regular file
+    full: bool  # no block or no inode is left in /out
+
+
+def classify(ended: Ended, left: Left) -> tuple[Ending, str]:
+    """The ending of the training and one sentence for a person. `OK` means: there is something to score."""
+    if ended.killed:
+        if left.checkpoint:
+            return Ending.OK, "killed at its deadline, with a checkpoint written before"
+        if left.full:
+            return Ending.OVERFLOW, "/out was full when it was killed at its deadline; no checkpoint"
+        return Ending.TIMEOUT, "killed at its deadline before it had written a checkpoint"
+    failed = ended.exit_code != 0
+    if ended.oom and (failed or not left.checkpoint):
+        return Ending.OOM, "the kernel killed it, or a child of it, for memory"
+    if left.full and (failed or not left.checkpoint):
+        return Ending.OVERFLOW, "it filled /out to its limit"
+    if failed:
+        return Ending.CRASH, f"train.py ended with exit code {ended.exit_code}"
+    if not left.checkpoint:
+        return Ending.INVALID, "train.py ended without a file under /out/checkpoint"
+    return Ending.OK, ""
+
+
+class MemoryWatch:
+    """Peak memory and OOM kills of a running container. `sample` is cheap and never raises."""
+
+    def __init__(self, engine: Engine, container_id: str) -> None:
+        self._engine = engine
+        self._id = container_id
+        self._group = _control_group(engine, container_id) if engine.local else None
+        self.peak_mb: float | None = None
+        self.oom_kills = 0
+
+    def sample(self) -> None:
+        if self._group:
+            self._read_kernel(self._group)
+        else:
+            self._ask_engine()
+
+    def _read_kernel(self, group: Path) -> None:
+        for name in ("memory.peak", "memory.max_usage_in_bytes", "memory.current"):
+            value = _number(group / name)
+            if value is not None:
+                self._peak(value)
+                break
+        for name in ("memory.events", "memory.oom_control"):
+            with contextlib.suppress(OSError, ValueError):
+                counts = dict(line.split() for line in (group / name).read_text().splitlines())
+                self.oom_kills = max(self.oom_kills, int(counts.get("oom_kill", 0)))
+
+    def _ask_engine(self) -> None:
+        with contextlib.suppress(InfraError), faults("reading statistics"):
+            stats: dict[str, Any] = self._engine.api.stats(self._id, stream=False, one_shot=True)
+            memory = stats.get("memory_stats") or {}
+            self._peak(int(memory.get("max_usage") or memory.get("usage") or 0))
+
+    def _peak(self, value: int) -> None:
+        self.peak_mb = max(self.peak_mb or 0.0, round(value / MIB, 1))
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _control_group(engine: Engine, container_id: str) -> Path | None:
+    """The folder of the container's memory controller under /sys/fs/cgroup, if it can be read here."""
+    try:
+        with faults("looking at the container"):
+            pid = int(engine.api.inspect_container(container_id)["State"]["Pid"])
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except (InfraError, OSError, ValueError, KeyError):
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "" or "memory" in controllers.split(","):
+            root = Path("/sys/fs/cgroup") / ("memory" if controllers else "")
+            group = root / path.lstrip("/")
+            # A path that does not name the container is the host's view of something else.
+            if container_id in path and group.is_dir():
+                return group
+    return None

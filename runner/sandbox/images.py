@@ -1,0 +1,170 @@
+"""The trial image: base, wheels, build. Needs no network inside any container.
+
+The base is pulled where a registry answers and made from Debian's packages where none does. Wheels are
+resolved on the host by pip, which honours the user's own mirrors, proxies and certificates, and installed in
+the image with `--no-index`. An image is named by the digest of everything it is made from, so it is built
+once and found at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+
+from runner.config import ImageSettings
+from runner.errors import InfraError, MissingError, UsageError
+from runner.sandbox.base import local_base
+from runner.sandbox.engine import Engine, faults
+from runner.sandbox.spec import LABEL
+
+Progress = Callable[[str, float | None], None]
+PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "linux")
+
+
+def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: bool, progress: Progress) -> str:
+    """The id of the trial image, built first if it is not there.
+
+    Raises UsageError for a broken Dockerfile or requirements, MissingError and InfraError for the machine.
+    """
+    name = image_name(lab, settings, cuda=cuda)
+    found = _image_id(engine, name)
+    if found:
+        return found
+    base = _base(engine, settings, cuda=cuda, progress=progress)
+    with tempfile.TemporaryDirectory(prefix="autoresearch-wheels-") as folder:
+        wheels = Path(folder)
+        _download(lab / "images" / "trial.txt", wheels, settings, cuda=cuda, progress=progress)
+        _build(engine, lab, wheels, base, name, progress)
+    made = _image_id(engine, name)
+    if not made:
+        raise InfraError(f"the engine built the image {name} and does not have it")
+    return made
+
+
+def image_name(lab: Path, settings: ImageSettings, *, cuda: bool) -> str:
+    """The image's name, whose tag is a digest of all that it is made from."""
+    inputs = hashlib.sha256()
+    for path in (lab / "Dockerfile", lab / "images" / "trial.txt"):
+        try:
+            inputs.update(path.read_bytes() + b"\0")
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be read: {error.strerror}", "A lab needs it: see runner new"
+            ) from None
+    inputs.update(json.dumps([settings.python, settings.base, cuda]).encode())
+    return f"autoresearch/trial:{inputs.hexdigest()[:12]}"
+
+
+def _image_id(engine: Engine, name: str) -> str:
+    with faults("looking for the trial image"):
+        try:
+            return str(engine.api.inspect_image(name)["Id"])
+        except docker.errors.ImageNotFound:
+            return ""
+
+
+def _base(engine: Engine, settings: ImageSettings, *, cuda: bool, progress: Progress) -> str:
+    """The name of the base image: the pulled one, or the one made here from Debian's packages."""
+    wanted = settings.base or f"python:{settings.python}-{'bookworm' if cuda else 'slim-bookworm'}"
+    if _image_id(engine, wanted):
+        return wanted
+    progress(f"pulling {wanted}", None)
+    try:
+        engine.api.pull(wanted)
+        return wanted
+    except docker.errors.APIError as error:
+        if settings.base:
+            raise MissingError(
+                f"the base image {wanted} cannot be pulled: {error.explanation}",
+                "Load it into the engine, or remove image.base from runner.toml",
+            ) from None
+    return local_base(engine, settings.python, cuda=cuda, progress=progress)
+
+
+def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bool, progress: Progress) -> None:
+    progress("resolving wheels", None)
+    version = settings.python
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--dest",
+        str(to),
+        "--only-binary=:all:",
+        "--progress-bar=off",
+    ]
+    command += ["--disable-pip-version-check", "--python-version", version, "--implementation", "cp"]
+    machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    for family in PLATFORMS:
+        command += ["--platform", f"{family}_{machine}"]
+    if settings.index_url and not cuda:
+        command += ["--extra-index-url", settings.index_url]
+    command += ["--requirement", str(requirements), "pip"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+        tail: list[str] = []
+        for line in pip.stdout or ():
+            words = line.split()
+            tail = [*tail[-20:], line.rstrip()]
+            if words[:1] in (["Collecting"], ["Saved"], ["Downloading"]) and len(words) > 1:
+                progress(f"{words[0].lower()} {Path(words[1]).name}", None)
+    if pip.returncode:
+        errors = [line for line in tail if line.startswith("ERROR")] or tail[-3:]
+        raise MissingError(
+            f"pip could not resolve the wheels of {requirements}: {' '.join(errors)[:600]}",
+            "See that pip works here: pip download " + " ".join(command[3:5] + command[-3:]),
+        )
+
+
+def _build(engine: Engine, lab: Path, wheels: Path, base: str, name: str, progress: Progress) -> None:
+    progress("sending the build context", None)
+    context = {"Dockerfile": lab / "Dockerfile", "trial.txt": lab / "images" / "trial.txt"}
+    context |= {f"wheels/{wheel.name}": wheel for wheel in wheels.iterdir()}
+    with tempfile.TemporaryFile() as archive:
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for path, source in sorted(context.items()):
+                tar.add(source, arcname=path, filter=_plain)
+        archive.seek(0)
+        with faults("building the trial image"):
+            lines = engine.api.build(
+                fileobj=archive, custom_context=True, tag=name, buildargs={"BASE": base}, rm=True, forcerm=True,
+                labels={LABEL: "image"}, decode=True, timeout=3600, network_mode="none",
+            )  # fmt: skip
+            _follow(lines, progress)
+    with faults("removing the build's intermediate image"):
+        engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}=image"]})
+        engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=wheels"]})
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o644
+    member.mtime = 0
+    return member
+
+
+def _follow(lines: Any, progress: Progress) -> None:
+    said: list[str] = []
+    for line in lines:
+        if "error" in line:
+            raise UsageError(
+                f"the trial image does not build: {str(line['error']).strip()}",
+                "".join(said[-8:]).strip() or "See the Dockerfile and images/trial.txt",
+            )
+        text = str(line.get("stream", ""))
+        if text.startswith("Step ") and "/" in text.split()[1]:
+            at, of = text.split()[1].split("/")
+            progress(text.strip()[:70], int(at) / (int(of) + 1))
+        elif text.strip():
+            said.append(text)

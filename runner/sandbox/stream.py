@@ -1,0 +1,146 @@
+"""Bytes to and from a container over the engine's attach connection.
+
+Without a terminal the engine sends frames: one byte for the stream (1 stdout, 2 stderr), three of zero, four
+for the length, then the bytes (Docker Engine API, "Attach to a container", stream format). What is in them
+comes from an untrusted program: it is bounded, and nothing is ever concluded from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from runner.scoring.protocol import ChannelClosed, ChannelTimeout
+
+CHUNK = 1 << 16
+
+
+class Attached:
+    """The attach connection: frames in, raw bytes out. One thread reads, one writes."""
+
+    def __init__(self, attached: Any) -> None:
+        self._keep = attached  # the response behind it closes the socket when it is collected
+        self._sock = getattr(attached, "_sock", attached)
+        self._left = 0
+        self._kind = 0
+
+    def receive(self, deadline: float | None) -> tuple[int, bytes]:
+        """The next (stream, bytes), at most CHUNK bytes; (0, b"") at the end. Raises ChannelTimeout."""
+        while not self._left:
+            header = self._exactly(8, deadline)
+            if len(header) < 8:
+                return 0, b""
+            self._kind, self._left = header[0], int.from_bytes(header[4:], "big")
+        data = self._some(min(self._left, CHUNK), deadline)
+        self._left -= len(data)
+        return (self._kind, data) if data else (0, b"")
+
+    def _exactly(self, count: int, deadline: float | None) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = self._some(count - len(data), deadline)
+            if not more:
+                break
+            data += more
+        return data
+
+    def _some(self, count: int, deadline: float | None) -> bytes:
+        self._limit(deadline)
+        try:
+            return bytes(self._sock.recv(count))
+        except TimeoutError:
+            raise ChannelTimeout("no answer before the deadline") from None
+        except OSError:
+            return b""
+
+    def send(self, data: bytes, deadline: float | None) -> None:
+        """All of `data`. Raises ChannelTimeout, ChannelClosed."""
+        view = memoryview(data)
+        while view:
+            self._limit(deadline)
+            try:
+                view = view[self._sock.send(view[:CHUNK]) :]
+            except TimeoutError:
+                raise ChannelTimeout("the container takes no more input before the deadline") from None
+            except OSError as error:
+                raise ChannelClosed(f"the container's input is closed: {error}") from None
+
+    def _limit(self, deadline: float | None) -> None:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise ChannelTimeout("the deadline has passed")
+        # A closed socket shows at the next read.
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(left)
+
+    def close(self) -> None:
+        """Ends the connection; a thread blocked in it comes back."""
+        for end in (lambda: self._sock.shutdown(socket.SHUT_RDWR), self._keep.close):
+            with contextlib.suppress(OSError, ValueError):
+                end()
+
+
+class BoundedLog:
+    """Keeps the first and the last `limit / 2` bytes of a stream of any length, and how much there was."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(limit // 2, 1)
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        room = self._half - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if data:
+            self._tail.append(data)
+            self._tail_size += len(data)
+            while self._tail_size - len(self._tail[0]) >= self._half:
+                self._tail_size -= len(self._tail.popleft())
+
+    def value(self) -> bytes:
+        tail = b"".join(self._tail)[-self._half :]
+        lost = self.total - len(self._head) - len(tail)
+        gap = f"\n[... {lost} bytes left out ...]\n".encode() if lost else b""
+        return bytes(self._head) + gap + tail
+
+
+class LogReader(threading.Thread):
+    """Reads an attached container's output until it ends, into a BoundedLog and to `on_line`.
+
+    `on_line` gets whole lines of at most `CHUNK` bytes, for display only, and must not raise.
+    """
+
+    def __init__(self, attached: Attached, limit: int, on_line: Callable[[bytes], None] | None = None) -> None:
+        super().__init__(daemon=True, name="log-reader")
+        self.log = BoundedLog(limit)
+        self._attached = attached
+        self._on_line = on_line
+        self._line = b""
+
+    def run(self) -> None:
+        while True:
+            try:
+                _, data = self._attached.receive(None)
+            except (ChannelTimeout, ChannelClosed, ValueError):
+                return
+            if not data:
+                return
+            self.log.add(data)
+            if self._on_line:
+                self._lines(data, self._on_line)
+
+    def _lines(self, data: bytes, on_line: Callable[[bytes], None]) -> None:
+        *whole, rest = (self._line + data).split(b"\n")
+        self._line = rest if len(rest) <= CHUNK else b""  # a line without an end is no reading
+        for line in whole[-100:]:
+            on_line(line)

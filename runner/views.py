@@ -1,0 +1,107 @@
+"""Commands that only read a run's record: status, log, show, diff. They need no engine and take no lock."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner import lab as labs
+from runner.errors import UsageError
+from runner.record.ledger import Ledger
+from runner.record.run import RunFolder, existing
+from runner.report import consoles, tables
+from runner.report import status as standing
+from runner.trial import Entry, Role
+
+
+def _folder(lab: Path, tag: str) -> RunFolder:
+    return run_folder(labs.open_lab(lab).root, tag)
+
+
+def run_folder(root: Path, tag: str) -> RunFolder:
+    """The run `tag` of the lab at `root`, or the newest. Raises UsageError where there is none."""
+    if tag:
+        folder = RunFolder(root, tag)
+        folder.header()  # says what runs there are, if this is none
+        return folder
+    started = [f for f in (RunFolder(root, name) for name in existing(root)) if f.exists()]
+    if not started:
+        raise UsageError(f"{root} has no run yet", "Start one with: runner go")
+    return max(started, key=lambda f: f.header().created)
+
+
+def _entry(folder: RunFolder, number: int) -> Entry:
+    entries = Ledger(folder.ledger).entries
+    if number >= len(entries):
+        raise UsageError(f"run {folder.tag} has no trial {number}; it has {len(entries)}, counted from 0")
+    return entries[number]
+
+
+def status(lab: Path, tag: str, *, as_json: bool) -> None:
+    folder = _folder(lab, tag)
+    entries = Ledger(folder.ledger).entries
+    found = standing.status(folder.tag, entries, folder.current() if folder.holder() else None)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        consoles.results().print(standing.View(found, entries))
+
+
+def log(
+    lab: Path, tag: str, *, kept: bool, crashed: bool, since: str | None, limit: int, form: str | None
+) -> None:
+    folder = _folder(lab, tag)
+    entries = tables.select(
+        Ledger(folder.ledger).entries,
+        kept=kept,
+        crashed=crashed,
+        since=tables.since(since) if since else None,
+        limit=limit or None,  # 0: all
+    )
+    if form == "json":
+        click.echo(tables.as_json(entries))
+    elif form == "csv":
+        click.echo(tables.as_csv(entries), nl=False)
+    else:
+        consoles.results().print(tables.Table(entries))
+
+
+def show(lab: Path, number: int, tag: str, *, as_json: bool) -> None:
+    from runner.report import detail
+
+    folder = _folder(lab, tag)
+    entry = _entry(folder, number)
+    changes = _diff(lab, folder, entry)
+    place = folder.trial(number)
+    drawn = _read(place / "sample.txt")
+    if as_json:
+        click.echo(json.dumps(detail.as_dict(entry, diff=changes, sample=drawn.decode("utf-8", "replace"))))
+        return
+    own = max((i for i, a in enumerate(entry.attempts) if a.role is not Role.INCUMBENT), default=0)
+    path = place / f"attempt-{own}.log"
+    shown: Any = detail.show(entry, diff=changes, log=_read(path), sample=drawn, log_path=str(path))
+    consoles.results().print(shown)
+
+
+def diff(lab: Path, number: int, tag: str) -> None:
+    from runner.report import detail
+
+    folder = _folder(lab, tag)
+    changes = _diff(lab, folder, _entry(folder, number))
+    consoles.results().print(detail.coloured(changes, limit=1_000_000) if changes else "no change")
+
+
+def _diff(lab: Path, folder: RunFolder, entry: Entry) -> str:
+    from runner.record.repo import LabRepo
+
+    return LabRepo(labs.open_lab(lab).root).diff(entry.parent_commit, entry.commit)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,286 @@
+"""Measures the score; pytest does not collect it.
+
+    PYTHONPATH=. TORCH tests/bench_scoring.py honest --count 600   # noise of honest models, refusals
+    PYTHONPATH=. TORCH tests/bench_scoring.py attacks              # every cheat, beside the honest model
+    python tests/bench_scoring.py cost --torch-python TORCH        # wall-clock, bytes, memory of the host
+
+TORCH is a Python with torch and numpy, python one with the runner. `honest` and `attacks` fork a process
+that has imported torch for each container; `cost` starts real processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scoring_lab import ATTACKS, ROOT, Corpus, forked_host, hosts, make_lab, python_corpus
+
+from runner.config import ScoreSettings
+from runner.scoring import audit as survey
+from runner.scoring import phases
+from runner.scoring.client import ModelClient, batch_rows
+from runner.scoring.protocol import ModelFault
+from runner.scoring.score import score
+from runner.scoring.windows import cut
+
+HONEST = ROOT / "tests" / "scoring_honest.py"
+ARCHES = ("gpt", "gpt", "moe", "gru", "conv", "bigram")
+CONTAINER_ONLY = "carries_state_to_the_next_container"  # writes outside its lab
+CASES = ("equal", "unequal", "kernels")  # batch shapes of audit and claims; kernels chosen by each container
+DTYPES = ("float32", "bfloat16", "autocast")
+
+
+def in_child(work) -> None:
+    """Run `work` in a fork, so that this process never starts torch's threads."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException as error:
+            print(f"child: {error!r}", file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        raise RuntimeError("a child failed")
+
+
+def honest_spec(number: int, rng: np.random.Generator) -> dict:
+    """Model `number` of the measurement: every architecture with every precision, sizes at random."""
+    trained = number % 2 == 1
+    arch = ARCHES[number % len(ARCHES)]
+    return {
+        "arch": arch,
+        "dtype": DTYPES[number // len(ARCHES) % len(DTYPES)],
+        "vocabulary": 257 if trained else int(rng.choice([64, 257, 1024])),
+        "width": int(rng.choice([32, 64, 96])),
+        "depth": int(rng.integers(1, 4)),
+        "window": int(rng.choice([16, 50, 64, 128])),
+        "scale": 1.0 if trained else float(rng.choice([1.0, 3.0, 8.0, 20.0])),
+        "steps": 30 if trained else 0,
+        "kernels": CASES[number // 36 % 3] == "kernels" and "random",
+        "case": CASES[number // 36 % 3],
+        "seed": number,
+    }
+
+
+def differences(folder: Path, spec: dict, corpus: Corpus, audit_rows: int, claim_rows: int) -> np.ndarray:
+    """c − a at 256 audited positions, with batches of these sizes; through the real protocol."""
+    windows = cut(corpus.validation, corpus.token_bytes, spec["window"], 300 * spec["window"])
+    chosen, positions = survey.draw(windows, 256, phases.fresh_rng())
+    answers = []
+    for ask, rows in ((phases.audit, audit_rows), (phases.claim, claim_rows)):
+        plan = phases.Plan(windows, corpus.train, spec["vocabulary"], rows)
+        with forked_host(folder) as channel:
+            client = ModelClient(channel, time.monotonic() + 120)
+            client.start(spec["window"], spec["vocabulary"], rows, 60)
+            answers.append(ask(client, plan, chosen, positions, lambda done, total: None))
+    return answers[1][1] - answers[0]
+
+
+def zipf(vocabulary: int, rng: np.random.Generator) -> Corpus:
+    chance = 1 / np.arange(1, vocabulary + 1)
+    draw = [rng.choice(vocabulary, 100_000, p=chance / chance.sum()).astype(np.uint16) for _ in range(2)]
+    return Corpus(draw[0], draw[1], np.ones(vocabulary, dtype=np.int64))
+
+
+def honest(count: int, seed: int, out: str) -> None:
+    """Noise of `count` honest models, a third of them in each of CASES."""
+    import torch
+
+    sys.path.insert(0, str(HONEST.parent))
+    import scoring_honest
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(seed)
+    text = python_corpus()
+    with open(out, "w") as report:
+        for number in range(count):
+            spec = honest_spec(number, rng)
+            corpus = text if spec["steps"] else zipf(spec["vocabulary"], rng)
+            with tempfile.TemporaryDirectory() as name:
+                folder = make_lab(Path(name), HONEST)
+                checkpoint = folder / "out" / "checkpoint"
+                in_child(lambda s=spec, c=checkpoint, t=corpus.train: scoring_honest.build(s, c, t))
+                unequal = (int(rng.choice([1, 3, 7])), int(rng.choice([16, 32])))
+                shapes = unequal if spec["case"] == "unequal" else (16, 16)
+                found = differences(folder, spec, corpus, *shapes)
+            row = {
+                **spec,
+                "shapes": shapes,
+                "max": float(np.abs(found).max()),
+                "mean": float(found.mean()),
+                "rms": float(np.sqrt((found**2).mean())),
+            }
+            report.write(json.dumps(row) + "\n")
+            report.flush()
+    summarise(out)
+
+
+def summarise(path: str) -> None:
+    """The distribution over models of |c − a|: its largest, its root mean square and its mean, in nats."""
+    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    print(f"{len(rows)} honest scorings")
+    print("precision  case     count | largest: median    99 %     max | rms: max | |mean|: max")
+    for dtype in DTYPES:
+        for case in CASES:
+            some = [r for r in rows if r["dtype"] == dtype and r["case"] == case]
+            if some:
+                largest = np.array([r["max"] for r in some])
+                numbers = [np.median(largest), np.quantile(largest, 0.99), largest.max()]
+                numbers += [max(r["rms"] for r in some), max(abs(r["mean"]) for r in some)]
+                print(f"{dtype:9}  {case:8} {len(some):5} |  " + "  ".join(f"{n:9.1e}" for n in numbers))
+
+
+def bigram(corpus: Corpus, checkpoint: Path) -> None:
+    """The checkpoint of every attack: log-counts of token pairs, and what some of them train on later."""
+    import torch
+
+    size = len(corpus.token_bytes)
+    counts = np.full((size, size), 0.1)
+    np.add.at(counts, (corpus.train[:-1], corpus.train[1:]), 1.0)
+    torch.save(torch.from_numpy(np.log(counts)).float(), checkpoint / "bigram.pt")
+    torch.save(torch.from_numpy(corpus.train[:50_000].astype(np.int64)), checkpoint / "text.pt")
+
+
+def attacks(window: int, repeats: int, names: list[str]) -> None:
+    """One JSON line a cheat: its ending and, where it was scored, its gain over the honest model."""
+    import torch
+
+    torch.set_num_threads(1)
+    corpus = python_corpus()
+    settings = ScoreSettings(tokens=60_000, audit_positions=512, timeout_seconds=60, load_seconds=3)
+    honest_bpb = None
+    every = sorted(p for p in ATTACKS.glob("*.py") if p.stem not in ("honest", CONTAINER_ONLY))
+    for path in [ATTACKS / "honest.py", *[p for p in every if not names or p.stem in names]]:
+        for _ in range(repeats):
+            with tempfile.TemporaryDirectory() as name:
+                folder = make_lab(Path(name), path)
+                in_child(lambda c=folder / "out" / "checkpoint": bigram(corpus, c))
+                row = {"attack": path.stem, **run_one(folder, corpus, window, settings)}
+            honest_bpb = honest_bpb if honest_bpb is not None else row["val_bpb"]
+            row["gain_bpb"] = None if row["val_bpb"] is None else honest_bpb - row["val_bpb"]
+            print(json.dumps(row), flush=True)
+
+
+def run_one(folder: Path, corpus: Corpus, window: int, settings: ScoreSettings) -> dict:
+    try:
+        result = score(
+            lambda phase: forked_host(folder),
+            corpus.validation,
+            corpus.token_bytes,
+            window=window,
+            decoys=corpus.train,
+            device="cpu",
+            settings=settings,
+        )
+    except ModelFault as fault:
+        return {"ending": str(fault.ending), "detail": fault.detail, "val_bpb": None}
+    return {"ending": "ok", "detail": "", "val_bpb": result.val_bpb, "stderr_bpb": result.stderr_bpb}
+
+
+PLAIN = """
+import sys, time
+began = time.monotonic()
+import numpy as np, torch, torch.nn.functional as F
+sys.path.insert(0, sys.argv[1])
+import train
+model = train.load_model(sys.argv[2], "cpu")
+loaded = time.monotonic()
+tokens = np.load(sys.argv[3]); rows = int(sys.argv[4]); total = 0.0
+with torch.inference_mode():
+    for i in range(0, len(tokens), rows):
+        x = torch.from_numpy(tokens[i:i + rows].astype(np.int64))
+        logits = model(x[:, :-1].contiguous())
+        total += F.cross_entropy(logits.float().flatten(0, 1), x[:, 1:].flatten(), reduction="sum").item()
+print(total, loaded - began, time.monotonic() - loaded)
+"""
+
+
+def cost(torch_python: str, large: bool) -> None:
+    """Wall-clock beside a plain evaluation of the same windows in one process, bytes on the wire, memory."""
+    shape = {"arch": "gpt", "width": 192, "depth": 4, "vocabulary": 2048, "window": 256}
+    tokens = 262_144
+    if large:
+        shape = {"arch": "bigram", "width": 32, "depth": 1, "vocabulary": 8192, "window": 2048}
+        tokens = 2_000_000
+    spec = {**shape, "dtype": "float32", "scale": 1.0, "steps": 0, "seed": 1}
+    rng = np.random.default_rng(1)
+    corpus = zipf(spec["vocabulary"], rng)
+    split = rng.integers(spec["vocabulary"], size=tokens + 4 * spec["window"] + 2000, dtype=np.uint16)
+    folder = make_lab(Path(tempfile.mkdtemp()), HONEST)
+    program = "import sys,json; sys.path.insert(0, sys.argv[1]); import train; "
+    program += "train.build(json.loads(sys.argv[2]), sys.argv[3])"
+    checkpoint = str(folder / "out" / "checkpoint")
+    subprocess.run(
+        [torch_python, "-c", program, str(folder / "lab" / "train"), json.dumps(spec), checkpoint], check=True
+    )
+    settings = replace(ScoreSettings(), tokens=tokens, timeout_seconds=1000, load_seconds=60)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = score(
+        hosts(folder, torch_python),
+        split,
+        corpus.token_bytes,
+        window=spec["window"],
+        decoys=corpus.train,
+        device="cpu",
+        settings=settings,
+    )
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    windows = cut(split, corpus.token_bytes, spec["window"], tokens)
+    np.save(folder / "windows.npy", windows.tokens)
+    command = [
+        torch_python,
+        "-c",
+        PLAIN,
+        str(folder / "lab" / "train"),
+        checkpoint,
+        str(folder / "windows.npy"),
+    ]
+    command.append(str(batch_rows(spec["window"], spec["vocabulary"])))
+    plain = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    bits = float(plain[0]) / np.log(2) / windows.bytes
+    start = float(plain[1])
+    print(f"scored {result.tokens} tokens, {result.positions} audited, {spec}")
+    print(f"score {result.val_bpb:.9f} ± {result.stderr_bpb:.1e}, correction {result.correction_bpb:.1e}")
+    print(f"plain {bits:.9f}")
+    print(f"wall: score {result.seconds:.1f} s; plain {float(plain[2]):.1f} s + start {start:.1f} s")
+    print(f"ratio without the two starts: {(result.seconds - 2 * start) / float(plain[2]):.2f}")
+    print(f"sent {result.sent_bytes / 1e6:.1f} MB, received {result.received_bytes / 1e6:.1f} MB")
+    print(f"host process: peak {after:.0f} MB, of it before the score {before:.0f} MB")
+    shutil.rmtree(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("honest", "summary", "attacks", "cost"))
+    parser.add_argument("names", nargs="*", help="attacks to run, by name")
+    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", default="honest.jsonl")
+    parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--torch-python", default=os.environ.get("RUNNER_TEST_TORCH_PYTHON", sys.executable))
+    given = parser.parse_args()
+    if given.what == "honest":
+        honest(given.count, given.seed, given.out)
+    elif given.what == "summary":
+        summarise(given.out)
+    elif given.what == "attacks":
+        attacks(given.window, given.repeats, given.names)
+    else:
+        cost(given.torch_python, given.large)
+
+
+if __name__ == "__main__":
+    main()

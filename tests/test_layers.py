@@ -1,0 +1,75 @@
+"""The house keeps its walls: pure modules stay pure, and each library of the world has one owner."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+RUNNER = Path(__file__).parents[1] / "runner"
+OWNERS = {"docker": "sandbox", "requests": "sandbox", "git": "record", "pynvml": "machine", "optuna": "agents",
+          "matplotlib": "report"}  # fmt: skip
+NOUNS = {"runner.trial", "runner.errors", "runner.config"}
+PURE = {"ratchet": "runner.ratchet", "scoring": "runner.scoring"}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules() -> list[Path]:
+    found = sorted(RUNNER.rglob("*.py"))
+    assert len(found) > 30
+    return found
+
+
+@pytest.mark.parametrize("library", sorted(OWNERS))
+def test_each_library_of_the_world_has_one_owner(library: str) -> None:
+    users = {
+        path.relative_to(RUNNER).parts[0]
+        for path in modules()
+        if any(name.split(".")[0] == library for name in imports(path))
+    }
+    assert users == {OWNERS[library]}
+
+
+def test_click_is_where_commands_are_and_nowhere_else() -> None:
+    users = {path.name for path in modules() if "click" in {name.split(".")[0] for name in imports(path)}}
+    assert users <= {"cli.py", "jobs.py", "views.py"}
+
+
+@pytest.mark.parametrize("package", sorted(PURE))
+def test_pure_packages_import_nouns_and_themselves_only(package: str) -> None:
+    for path in sorted((RUNNER / package).rglob("*.py")):
+        ours = {name for name in imports(path) if name.split(".")[0] == "runner" and name != "runner"}
+        strange = {
+            n for n in ours if not n.startswith(PURE[package]) and ".".join(n.split(".")[:2]) not in NOUNS
+        }
+        assert not strange, f"{path.name} imports {strange}"
+
+
+def test_the_spec_is_pure() -> None:
+    ours = {
+        n for n in imports(RUNNER / "sandbox" / "spec.py") if n.startswith(("runner", "docker", "requests"))
+    }
+    assert not ours
+
+
+@pytest.mark.parametrize("noun", ["trial", "errors", "config"])
+def test_nouns_import_nothing_of_ours_but_errors(noun: str) -> None:
+    ours = {name for name in imports(RUNNER / f"{noun}.py") if name.startswith("runner")}
+    assert ours <= {"runner.errors", "runner.errors.UsageError"}
+
+
+def test_the_loop_knows_no_world() -> None:
+    ours = {name for name in imports(RUNNER / "loop.py") if name.startswith("runner.")}
+    assert not {
+        n for n in ours if n.split(".")[1] in ("sandbox", "record", "report", "machine", "scoring", "evaluate")
+    }

@@ -1,0 +1,228 @@
+"""A whole score over real protocol code and a numpy model: what is sent, what is computed, what is refused."""
+
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from scoring_lab import PipeChannel
+from scoring_peers import Bigram, served, table
+
+from runner.config import ScoreSettings
+from runner.scoring.client import BATCH_TOKENS, LOGIT_BYTES, batch_rows
+from runner.scoring.protocol import ModelFault
+from runner.scoring.sample import sample
+from runner.scoring.score import score
+from runner.scoring.windows import cut
+from runner.trial import Ending
+
+VOCABULARY, WINDOW = 50, 32
+RNG = np.random.default_rng(5)
+TOKENS = RNG.integers(25, size=9000).astype(np.uint16)  # the split: tokens 0 to 24
+DECOYS = RNG.integers(25, 50, size=9000).astype(np.uint16)  # training text: tokens 25 to 49
+TOKEN_BYTES = np.arange(VOCABULARY) % 5  # every fifth token stands for no text
+SETTINGS = ScoreSettings(tokens=6000, audit_positions=100, timeout_seconds=20)
+
+
+class Containers:
+    """Opens a fresh model a phase, made by `make(phase)`, and keeps what each was sent."""
+
+    def __init__(self, make):
+        self.make = make
+        self.models: dict[str, Bigram] = {}
+
+    @contextmanager
+    def open(self, phase):
+        def load(window, vocabulary, rows):
+            self.models[phase] = self.make(phase)
+            return self.models[phase]
+
+        with served(load) as here:
+            yield PipeChannel(here.fileno(), here.fileno())
+
+
+def honest(phase: str) -> Bigram:
+    return Bigram(table(VOCABULARY))
+
+
+def run(make, **changes):
+    containers = Containers(make)
+    given = {"window": WINDOW, "decoys": DECOYS, "device": "cpu", "settings": SETTINGS, **changes}
+    return score(containers.open, TOKENS, TOKEN_BYTES, **given), containers
+
+
+def exact() -> float:
+    windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens)
+    normal = honest("").normal.astype(np.float64)
+    nats = -normal[windows.tokens[:, :-1], windows.tokens[:, 1:]][windows.scored].sum()
+    return float(nats / np.log(2) / windows.bytes)
+
+
+def claiming(change):
+    return lambda phase: Bigram(table(VOCABULARY), change)
+
+
+def refused(make, **changes) -> ModelFault:
+    with pytest.raises(ModelFault) as caught:
+        run(make, **changes)
+    return caught.value
+
+
+def test_an_honest_model_gets_the_plain_mean():
+    result, _ = run(honest)
+    assert result.val_bpb == pytest.approx(exact(), rel=1e-6)
+    assert result.stderr_bpb < 1e-6
+    assert abs(result.correction_bpb) < 1e-6
+    assert (result.positions, result.disagreements) == (100, 0)
+    assert result.tokens == cut(TOKENS, TOKEN_BYTES, WINDOW, 6000).scored.sum()
+
+
+def test_the_score_does_not_depend_on_the_draw():
+    first, second = run(honest)[0], run(honest)[0]
+    assert first.val_bpb == pytest.approx(second.val_bpb, rel=1e-6)
+
+
+def test_progress_ends_at_the_total_of_each_phase():
+    seen = {}
+    run(honest, on_progress=lambda phase, done, total: seen.update({phase: (done, total)}))
+    assert seen["audit"] == (100, 100)
+    assert seen["claims"][0] == seen["claims"][1] > 100
+
+
+def test_an_audited_row_is_a_prefix_of_one_window_and_then_training_text():
+    _, containers = run(honest)
+    windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens).tokens
+    starts = {tuple(row[:1].tolist() + row[1:2].tolist()): row for row in windows}
+    real = 0
+    for row in np.concatenate(containers.models["audit"].rows):
+        length = int((row < 25).argmin()) if (row >= 25).any() else WINDOW
+        assert (row[length:] >= 25).all()
+        if length >= 2:
+            assert any(np.array_equal(row[:length], w[:length]) for w in windows)
+        real += length > 0
+    assert real == 100
+    assert len(starts) > 1
+
+
+def test_the_audit_container_is_sent_no_window_twice_and_no_target():
+    _, containers = run(honest)
+    windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens).tokens
+    sent = [row[row < 25] for row in np.concatenate(containers.models["audit"].rows) if (row < 25).any()]
+    long = [tuple(row[:8].tolist()) for row in sent if len(row) >= 8]
+    assert len(long) == len(set(long)) > 30
+    assert max(len(row) for row in sent) <= WINDOW
+    assert windows.shape[1] == WINDOW + 1
+
+
+def test_the_first_audit_batches_hold_one_two_and_four_rows_of_the_split():
+    _, containers = run(honest)
+    real = [int((rows < 25).any(axis=1).sum()) for rows in containers.models["audit"].rows]
+    assert real[:3] == [1, 2, 4]
+
+
+def test_every_batch_of_a_container_has_one_shape():
+    _, containers = run(honest)
+    rows = batch_rows(WINDOW, VOCABULARY)
+    assert {b.shape for b in containers.models["audit"].rows} == {(rows, WINDOW)}
+    assert {b.shape for b in containers.models["claims"].rows} == {(rows, WINDOW + 1)}
+
+
+def test_each_window_is_claimed_once_and_in_another_order_each_time():
+    orders = []
+    windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens).tokens
+    for _ in range(2):
+        _, containers = run(honest)
+        rows = np.concatenate(containers.models["claims"].rows)
+        orders.append([tuple(r.tolist()) for r in rows if (r < 25).all()])
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(tuple(w.tolist()) for w in windows)
+    assert orders[0] != orders[1]
+
+
+def test_claims_that_know_the_next_token_are_an_audit_fault_with_its_numbers():
+    fault = refused(claiming(lambda claims, tokens: np.full_like(claims, -0.01)))
+    assert fault.ending is Ending.AUDIT
+    assert fault.numbers["disagreements"] > 90
+    assert fault.numbers["claimed_bpb"] < 0.1
+
+
+def test_a_cheat_in_one_window_of_ten_is_an_audit_fault():
+    def some(claims, tokens):
+        return np.where(tokens[:, :1] < 3, -0.01, claims)
+
+    assert refused(claiming(some)).ending is Ending.AUDIT
+
+
+def test_claims_a_little_too_high_everywhere_are_corrected_away_below_the_tolerance():
+    result, _ = run(claiming(lambda claims, tokens: claims + 5e-4))
+    assert result.val_bpb == pytest.approx(exact(), rel=1e-6)
+    assert result.correction_bpb > 1e-4
+
+
+def test_a_small_shift_of_all_claims_above_the_tolerance_is_refused():
+    assert refused(claiming(lambda claims, tokens: claims + 0.0015)).ending is Ending.AUDIT
+
+
+def test_a_model_that_is_not_the_same_in_both_containers_is_refused():
+    fault = refused(lambda phase: Bigram(table(VOCABULARY) * (1.0 if phase == "audit" else 1.02)))
+    assert fault.ending is Ending.AUDIT
+
+
+def test_a_probability_above_one_is_invalid():
+    assert refused(claiming(lambda claims, tokens: claims * 0 + 0.01)).ending is Ending.INVALID
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_claims_that_are_not_finite_are_invalid(value):
+    def one(claims, tokens):
+        claims[0, 0] = value
+        return claims
+
+    assert refused(claiming(one)).ending is Ending.INVALID
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_not_finite_are_invalid(value):
+    def broken(phase):
+        model = honest(phase)
+        model.table[:, 3] = value
+        return model
+
+    assert refused(broken).ending is Ending.INVALID
+
+
+@pytest.mark.parametrize("slow", ["load", "first answer"])
+def test_time_spent_before_the_first_answer_is_limited(slow):
+    def make(phase):
+        model = honest(phase)
+        if slow == "load":
+            time.sleep(1.2)
+        elif phase == "audit":
+            answer = model.logits
+            model.logits = lambda *given: (time.sleep(0 if len(model.rows) else 1.2), answer(*given))[1]
+        return model
+
+    limited = ScoreSettings(tokens=6000, audit_positions=100, timeout_seconds=20, load_seconds=0.8)
+    assert refused(make, settings=limited).ending is Ending.TIMEOUT
+
+
+def test_batches_bound_the_logits_in_the_model_container():
+    for window, vocabulary in [(256, 2048), (2048, 8192), (8, 257), (1 << 20, 65_536)]:
+        rows = batch_rows(window, vocabulary)
+        assert rows >= 1
+        if rows > 1:
+            assert rows * window <= BATCH_TOKENS
+            assert rows * window * vocabulary * 4 <= LOGIT_BYTES
+
+
+def test_a_sample_has_the_length_asked_for():
+    drawn = sample(
+        Containers(honest).open, TOKENS[:5], 40, window=WINDOW, vocabulary=VOCABULARY, settings=SETTINGS, seed=3
+    )
+    assert drawn.shape == (40,)
+    assert drawn.max() < VOCABULARY
+
+
+def test_a_sample_outside_the_vocabulary_is_invalid():
+    with pytest.raises(ModelFault) as caught:
+        sample(Containers(honest).open, TOKENS[:5], 40, window=WINDOW, vocabulary=3, settings=SETTINGS)
+    assert caught.value.ending is Ending.INVALID

@@ -1,0 +1,153 @@
+"""Every isolation flag, without an engine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from runner.sandbox.spec import ContainerSpec, Limits, Mount, body
+
+LIMITS = Limits(memory_mb=100, cpus=1.5, pids=32, tmp_mb=8, shm_mb=4)
+SPEC = ContainerSpec(
+    name="n",
+    image="sha256:0",
+    command=("python", "/lab/train/train.py"),
+    mounts=(Mount("out", "/out", read_only=False), Mount("code", "/lab")),
+    limits=LIMITS,
+    life_seconds=35.0,
+    labels={"autoresearch": "trial"},
+    environment={"RUNNER_SEED": "7"},
+)
+HOST = body(SPEC)["HostConfig"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("NetworkMode", "none"),
+        ("ReadonlyRootfs", True),
+        ("Privileged", False),
+        ("CapDrop", ["ALL"]),
+        ("IpcMode", "private"),
+        ("Memory", 100 << 20),
+        ("MemorySwap", 100 << 20),
+        ("PidsLimit", 32),
+        ("NanoCpus", 1_500_000_000),
+        ("ShmSize", 4 << 20),
+        ("Devices", []),
+        ("DeviceRequests", []),
+        ("AutoRemove", False),
+    ],
+)
+def test_flag(flag: str, value: object) -> None:
+    assert HOST[flag] == value
+
+
+def test_nothing_is_mounted_from_the_hosts_files() -> None:
+    assert "Binds" not in HOST
+    assert {m["Type"] for m in HOST["Mounts"]} == {"volume"}
+    assert {m["Target"]: m["ReadOnly"] for m in HOST["Mounts"]} == {"/out": False, "/lab": True}
+
+
+def test_the_payload_drops_everything_before_it_starts() -> None:
+    command = body(SPEC)["Cmd"]
+    assert command[:3] == ["timeout", "--signal=KILL", "35.0"]
+    setpriv = command[3 : command.index("--")]
+    assert setpriv[0] == "setpriv"
+    for flag in ("--reuid=10001", "--regid=10001", "--clear-groups", "--bounding-set=-all", "--no-new-privs"):
+        assert flag in setpriv
+    assert command[command.index("--") + 1 :] == list(SPEC.command)
+
+
+def test_only_the_watchdog_has_capabilities_and_a_keeper_has_none() -> None:
+    assert HOST["CapAdd"] == ["KILL", "SETGID", "SETPCAP", "SETUID"]
+    assert body(replace(SPEC, payload=False))["HostConfig"]["CapAdd"] == []
+
+
+def test_the_environment_is_the_named_list() -> None:
+    assert body(SPEC)["Env"] == ["RUNNER_SEED=7"]
+
+
+def test_core_dumps_and_open_files_are_limited() -> None:
+    limits = {u["Name"]: u["Hard"] for u in HOST["Ulimits"]}
+    assert limits["core"] == 0
+    assert limits["nofile"] == 4096
+
+
+def test_a_gpu_is_passed_by_its_own_name_and_alone() -> None:
+    requests = body(replace(SPEC, gpu="GPU-1"))["HostConfig"]["DeviceRequests"]
+    assert [r["DeviceIDs"] for r in requests] == [["GPU-1"]]
+
+
+DENIED = [
+    "add_key",
+    "bpf",
+    "clock_settime",
+    "delete_module",
+    "fanotify_init",
+    "finit_module",
+    "init_module",
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "kcmp",
+    "kexec_load",
+    "keyctl",
+    "mount",
+    "move_mount",
+    "fsopen",
+    "open_tree",
+    "name_to_handle_at",
+    "open_by_handle_at",
+    "perf_event_open",
+    "pidfd_getfd",
+    "pivot_root",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "quotactl",
+    "reboot",
+    "request_key",
+    "setns",
+    "settimeofday",
+    "swapon",
+    "umount2",
+    "unshare",
+    "userfaultfd",
+    "mknod",
+    "mknodat",
+    "chroot",
+]
+
+
+@pytest.mark.parametrize("call", DENIED)
+def test_the_seccomp_profile_denies(call: str) -> None:
+    profile = seccomp()
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert not [
+        rule for rule in profile["syscalls"] if call in rule["names"] and rule["action"] == "SCMP_ACT_ALLOW"
+    ]
+
+
+def test_the_seccomp_profile_allows_clone_without_new_namespaces_only() -> None:
+    [clone] = [rule for rule in seccomp()["syscalls"] if "clone" in rule["names"]]
+    [argument] = clone["args"]
+    assert argument["op"] == "SCMP_CMP_MASKED_EQ"
+    assert argument["valueTwo"] == 0
+    namespaces = {"TIME": 0x80, "NS": 0x20000, "CGROUP": 0x2000000, "UTS": 0x4000000, "IPC": 0x8000000,
+                  "USER": 0x10000000, "PID": 0x20000000, "NET": 0x40000000}  # fmt: skip
+    for name, flag in namespaces.items():
+        assert argument["value"] & flag, name
+
+
+def test_the_seccomp_profile_allows_local_and_internet_sockets_only() -> None:
+    families = [r["args"][0]["value"] for r in seccomp()["syscalls"] if r["names"] == ["socket"]]
+    assert families == [1, 2, 10]
+
+
+def seccomp() -> dict:
+    [option] = [o for o in HOST["SecurityOpt"] if o.startswith("seccomp=")]
+    assert "no-new-privileges" in HOST["SecurityOpt"]
+    return json.loads(option.removeprefix("seccomp="))
