@@ -37,13 +37,14 @@ def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     reached = tokenizer.get_vocab_size() + 1
     if reached != vocab_size:
         raise SourceError(
-            f"the text is too small or too uniform for a vocabulary of {vocab_size}: set data.vocab_size to {reached} or less"
+            f"the text is too small or too uniform for a vocabulary of {vocab_size}: "
+            f"set data.vocab_size to {reached} or less"
         )
     return tokenizer
 
 
 def _byte_of() -> dict[str, int]:
-    """The character that stands for each byte in a byte-level vocabulary, inverted (Radford et al. 2019, encoder.py)."""
+    """The byte that each character of a byte-level vocabulary stands for (Radford et al. 2019, encoder.py)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(printable)]
     table = {chr(byte): byte for byte in printable}
@@ -53,7 +54,10 @@ def _byte_of() -> dict[str, int]:
 def token_strings(tokenizer: Tokenizer) -> list[bytes]:
     """The bytes of every token by id, without the separator. Their concatenation is the encoded text."""
     byte_of = _byte_of()
-    return [bytes(byte_of[char] for char in str(tokenizer.id_to_token(index))) for index in range(tokenizer.get_vocab_size())]
+    return [
+        bytes(byte_of[char] for char in str(tokenizer.id_to_token(index)))
+        for index in range(tokenizer.get_vocab_size())
+    ]
 
 
 def chunks(texts: Iterable[str], size: int = CHUNK) -> Iterator[str]:

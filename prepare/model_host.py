@@ -10,6 +10,7 @@ the model, a C library or a child process prints goes to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import sys
@@ -131,7 +132,8 @@ def serve(port: Port, load: Load) -> int:
             traceback.print_exc()
             refused = refusal(error, LOAD if model is None else RAISED)
             told = refused.text if model is None else ""  # later it could quote what is being scored
-            port.write(ERROR, number, refused.code.to_bytes(2, "little") + told.encode()[: MAX_ERROR - 2])
+            with contextlib.suppress(OSError):  # the host may have hung up
+                port.write(ERROR, number, refused.code.to_bytes(2, "little") + told.encode()[: MAX_ERROR - 2])
             return 1
 
 

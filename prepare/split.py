@@ -16,7 +16,10 @@ import numpy as np
 
 SHINGLE = 5  # words, to compare documents
 QUOTE = 8  # words, to find repeated paragraphs
-BANDS, ROWS = 21, 3  # a pair with Jaccard similarity 0.5 meets in some band with probability 0.94, 0.6 with 0.99
+BANDS, ROWS = (
+    21,
+    3,
+)  # a pair with Jaccard similarity 0.5 meets in some band with probability 0.94, 0.6 with 0.99
 SIMILAR = 0.5  # estimated Jaccard similarity from which two documents are near-duplicates
 REPEATED = 0.5  # share of a paragraph's shingles that are held-out text, from which it is dropped from training
 SHARE = 0.05  # of the text, for validation and for holdout
@@ -26,7 +29,9 @@ LEAST_BYTES = 65_536  # a source must have this much in all
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 _WORD = re.compile(r"\w+")
 _GOLDEN = np.arange(1, QUOTE + BANDS * ROWS + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-_ODD = (_GOLDEN ^ (_GOLDEN >> np.uint64(31))) * np.uint64(0x94D049BB133111EB) | np.uint64(1)  # fixed odd multipliers
+_ODD = (_GOLDEN ^ (_GOLDEN >> np.uint64(31))) * np.uint64(0x94D049BB133111EB) | np.uint64(
+    1
+)  # fixed odd multipliers
 _words: dict[str, int] = {}
 
 

@@ -64,7 +64,9 @@ def _decoded(path: Path, start: int = 0, end: int | None = None) -> Iterator[str
                     text = decoder.decode(block, final=not block)
                 except UnicodeDecodeError as error:
                     where = at - pending + error.start
-                    raise SourceError(f"{path} is not UTF-8: byte {where} is 0x{error.object[error.start]:02x}") from None
+                    raise SourceError(
+                        f"{path} is not UTF-8: byte {where} is 0x{error.object[error.start]:02x}"
+                    ) from None
                 if at == 0 and text.startswith("\ufeff"):
                     text = text[1:]
                 at += len(block)
@@ -150,7 +152,9 @@ def files(path: Path) -> list[Path]:
         if path.is_file():
             return [path]
         if not path.is_dir():
-            raise SourceError(f"{path} " + ("is neither a file nor a folder" if path.exists() else "does not exist"))
+            raise SourceError(
+                f"{path} " + ("is neither a file nor a folder" if path.exists() else "does not exist")
+            )
         next(path.iterdir(), None)  # an unreadable folder would otherwise look empty
         found = sorted(file for file in path.rglob("*.txt") if file.is_file())
     except OSError as error:
@@ -175,4 +179,6 @@ def documents(path: Path) -> tuple[list[Document], bool]:
 
 def cut_up(whole: list[Document]) -> list[Document]:
     """Whole files as sections instead."""
-    return [section for document in whole if document.path for section in sections(document.path, document.name)]
+    return [
+        section for document in whole if document.path for section in sections(document.path, document.name)
+    ]

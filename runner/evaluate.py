@@ -103,6 +103,7 @@ class Evaluator:
             window=self._manifest.window,
             decoys=self._decoys,
             settings=settings,
+            device=self._sandbox.device,
             on_progress=self._watcher.scoring,
         )
 

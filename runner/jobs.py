@@ -194,7 +194,10 @@ def prepare(lab: Lab, *, force: bool) -> None:
     """The lab's data, and a line about them."""
     with Screen(consoles.progress()) as screen, screen.step("data") as progress:
         manifest = data.prepare(lab.root, lab.settings.data, progress, force=force)
-    click.echo(manifest.summary())
+    for part, documents in manifest.documents.items():
+        click.echo(
+            f"{part:10} {documents:6} documents {manifest.bytes[part]:12,} bytes {manifest.tokens[part]:11,} tokens"
+        )
 
 
 def new(folder: Path) -> None:

@@ -61,10 +61,10 @@ def honest_spec(number: int, rng: np.random.Generator) -> dict:
     return {
         "arch": arch,
         "dtype": DTYPES[number // len(ARCHES) % len(DTYPES)],
-        "vocabulary": 257 if trained else int(rng.choice([64, 257, 1024])),
-        "width": int(rng.choice([32, 64, 96])),
+        "vocabulary": 257 if trained else int(rng.choice([64, 257, 512])),
+        "width": int(rng.choice([32, 48, 64])),
         "depth": int(rng.integers(1, 4)),
-        "window": int(rng.choice([16, 50, 64, 128])),
+        "window": int(rng.choice([16, 30, 50, 64])),
         "scale": 1.0 if trained else float(rng.choice([1.0, 3.0, 8.0, 20.0])),
         "steps": 30 if trained else 0,
         "kernels": CASES[number // 36 % 3] == "kernels" and "random",
@@ -73,8 +73,10 @@ def honest_spec(number: int, rng: np.random.Generator) -> dict:
     }
 
 
-def differences(folder: Path, spec: dict, corpus: Corpus, audit_rows: int, claim_rows: int) -> np.ndarray:
-    """c − a at 256 audited positions, with batches of these sizes; through the real protocol."""
+def differences(
+    folder: Path, spec: dict, corpus: Corpus, audit_rows: int, claim_rows: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """c, a and the order of the claims at 256 positions, with batches of these sizes, through the protocol."""
     windows = cut(corpus.validation, corpus.token_bytes, spec["window"], 300 * spec["window"])
     chosen, positions = survey.draw(windows, 256, phases.fresh_rng())
     answers = []
@@ -84,7 +86,7 @@ def differences(folder: Path, spec: dict, corpus: Corpus, audit_rows: int, claim
             client = ModelClient(channel, time.monotonic() + 120)
             client.start(spec["window"], spec["vocabulary"], rows, 60)
             answers.append(ask(client, plan, chosen, positions, lambda done, total: None))
-    return answers[1][1] - answers[0]
+    return answers[1][1], answers[0], answers[1][2]
 
 
 def zipf(vocabulary: int, rng: np.random.Generator) -> Corpus:
@@ -113,10 +115,16 @@ def honest(count: int, seed: int, out: str) -> None:
                 in_child(lambda s=spec, c=checkpoint, t=corpus.train: scoring_honest.build(s, c, t))
                 unequal = (int(rng.choice([1, 3, 7])), int(rng.choice([16, 32])))
                 shapes = unequal if spec["case"] == "unequal" else (16, 16)
-                found = differences(folder, spec, corpus, *shapes)
+                claims, audits, order = differences(folder, spec, corpus, *shapes)
+            found = claims - audits
+            device = "cuda" if spec["case"] == "kernels" else "cpu"
+            agreement = survey.compare(claims, audits, order, spec["vocabulary"], device)
             row = {
                 **spec,
                 "shapes": shapes,
+                "surprise": float(-audits.mean()),
+                "drift": agreement.drift,
+                "refused": not agreement.honest,
                 "max": float(np.abs(found).max()),
                 "mean": float(found.mean()),
                 "rms": float(np.sqrt((found**2).mean())),
@@ -129,8 +137,8 @@ def honest(count: int, seed: int, out: str) -> None:
 def summarise(path: str) -> None:
     """The distribution over models of |c − a|: its largest, its root mean square and its mean, in nats."""
     rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
-    print(f"{len(rows)} honest scorings")
-    print("precision  case     count | largest: median    99 %     max | rms: max | |mean|: max")
+    print(f"{len(rows)} honest scorings, {sum(r['refused'] for r in rows)} refused")
+    print("precision  case     count | largest: median    99 %     max | rms: max | |mean|: max | drift: max")
     for dtype in DTYPES:
         for case in CASES:
             some = [r for r in rows if r["dtype"] == dtype and r["case"] == case]
@@ -138,6 +146,7 @@ def summarise(path: str) -> None:
                 largest = np.array([r["max"] for r in some])
                 numbers = [np.median(largest), np.quantile(largest, 0.99), largest.max()]
                 numbers += [max(r["rms"] for r in some), max(abs(r["mean"]) for r in some)]
+                numbers += [max(r["drift"] for r in some)]
                 print(f"{dtype:9}  {case:8} {len(some):5} |  " + "  ".join(f"{n:9.1e}" for n in numbers))
 
 
@@ -158,7 +167,7 @@ def attacks(window: int, repeats: int, names: list[str]) -> None:
 
     torch.set_num_threads(1)
     corpus = python_corpus()
-    settings = ScoreSettings(tokens=60_000, audit_positions=512, timeout_seconds=60, load_seconds=3)
+    settings = ScoreSettings(tokens=60_000, audit_positions=512, timeout_seconds=15, load_seconds=3)
     honest_bpb = None
     every = sorted(p for p in ATTACKS.glob("*.py") if p.stem not in ("honest", CONTAINER_ONLY))
     for path in [ATTACKS / "honest.py", *[p for p in every if not names or p.stem in names]]:

@@ -9,7 +9,7 @@ import pytest
 from factories import attempt, entry, run
 
 from runner.agents import history as told
-from runner.trial import Ending, Entry, History, Status, Verdict
+from runner.trial import Ending, Entry, History, Role, Status, Verdict
 
 UNSAID = Verdict("discard", "")
 
@@ -35,8 +35,22 @@ def test_every_trial_is_a_row_with_its_verdict() -> None:
 def test_baseline_and_incumbent_are_told_with_their_numbers() -> None:
     entries = [entry(0, Status.KEEP, 2.2294, None, 2.2294), entry(1, Status.KEEP, 2.2011, 2.2294, 2.2011)]
     written = told.markdown(history(entries), quiet)
-    assert "Baseline: trial 0, val_bpb 2.2294, mean of 1 training(s) of 29 s, 812 MB" in written
+    assert "Baseline: trial 0, val_bpb 2.2294, 29 s a training, 812 MB of memory" in written
     assert "Incumbent, the train.py before you: trial 1, val_bpb 2.2011" in written
+
+
+def test_the_incumbents_value_is_the_latest_that_the_ratchet_has() -> None:
+    kept = entry(1, Status.KEEP, 2.2011, 2.2294, 2.2011)
+    written = told.markdown(history([entry(0, Status.KEEP, 2.2294), kept, entry(2, best=2.2023)]), quiet)
+    assert "trial 1, val_bpb 2.2023" in written
+
+
+def test_trainings_of_the_incumbent_beside_a_candidate_are_not_the_candidates() -> None:
+    beside = dataclasses.replace(attempt(2.5), role=Role.INCUMBENT)
+    one = entry(1, verdict=UNSAID, attempts=(attempt(2.0), beside))
+    assert told.noise([one]) is None
+    assert json.loads(told.as_json(history([one])))["trials"][0]["scores"] == [2.0]
+    assert "| 1 | discard | 2.2401 | +0.0107 | 1 |" in told.markdown(history([one]), quiet)
 
 
 def test_an_empty_history_says_so() -> None:

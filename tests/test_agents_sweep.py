@@ -215,12 +215,25 @@ def test_the_baseline_is_known_even_when_it_is_no_longer_the_incumbent() -> None
     assert seen[0].params == values(SOURCE)
 
 
-def test_meta_of_a_ledger_is_not_trusted() -> None:
+@pytest.mark.parametrize(
+    "params",
+    [
+        "x",
+        {"DEPTH": "four"},
+        {"DEPTH": 10**9},
+        {"DEPTH": True},
+        {"WIDTH": []},
+        {"MATRIX_LR": float("nan")},
+        None,
+    ],
+)
+def test_meta_of_a_ledger_is_not_trusted(params: object) -> None:
     history = start()
-    for params in ("x", {"DEPTH": "four"}, {"DEPTH": 10**9}, {"WIDTH": []}, {"MATRIX_LR": float("nan")}, None):
-        bad = entry(len(history.entries), meta={"params": params, "base": params, "parent": [1], "skeleton": 5})
-        history = dataclasses.replace(history, entries=(*history.entries, bad))
-    SweepProposer().propose(history)
+    for number in range(1, 20):
+        meta = {"params": params, "base": values(SOURCE), "parent": [1], "skeleton": 5}
+        history = dataclasses.replace(history, entries=(*history.entries, entry(number, meta=meta)))
+    assert SweepProposer().propose(history).source != SOURCE
+    assert len(observe(history, constants.find(SOURCE))) == 1  # the baseline
 
 
 def test_two_near_misses_are_tried_together() -> None:

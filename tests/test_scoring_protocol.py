@@ -1,6 +1,5 @@
 """The conversation with a model container: whatever comes back, an answer of the right size or a ModelFault."""
 
-import os
 import random
 import socket
 import struct
@@ -183,18 +182,18 @@ def test_random_bytes_are_never_anything_but_a_fault():
 
 def test_an_error_before_any_text_was_sent_is_told_in_one_printable_line():
     text = "ValueError: bad\x1b[31m weights\n\x00" + "é" * 90
-    with scripted(HELLO, frame(Kind.ERROR, 1, b"\x01\x00" + text.encode())) as client:
-        with pytest.raises(ModelFault) as caught:
-            converse(client)
+    peer = scripted(HELLO, frame(Kind.ERROR, 1, b"\x01\x00" + text.encode()))
+    with peer as client, pytest.raises(ModelFault) as caught:
+        converse(client)
     assert caught.value.ending is Ending.INVALID
     assert "ValueError: bad [31m weights é" in caught.value.detail
     assert caught.value.detail.isprintable()
 
 
 def test_an_error_after_text_was_sent_is_told_by_its_code_alone():
-    with scripted(HELLO, READY, frame(Kind.ERROR, 2, b"\x03\x00the text was: once upon a time")) as client:
-        with pytest.raises(ModelFault) as caught:
-            converse(client)
+    peer = scripted(HELLO, READY, frame(Kind.ERROR, 2, b"\x03\x00the text was: once upon a time"))
+    with peer as client, pytest.raises(ModelFault) as caught:
+        converse(client)
     assert caught.value.ending is Ending.CRASH
     assert "once upon" not in caught.value.detail
 
@@ -241,13 +240,15 @@ def test_the_model_host_answers_what_it_is_asked():
     ids=["garbage", "too early", "short", "huge"],
 )
 def test_the_model_host_ends_on_a_request_that_it_does_not_understand(request_bytes):
-    with served(lambda window, vocabulary, rows: Bigram(table(VOCABULARY))) as here:
-        assert here.recv(HEADER.size, socket.MSG_WAITALL) == HELLO
+    here, there = socket.socketpair()
+    host = model_host()
+    with here, there:
         here.sendall(request_bytes)
         here.shutdown(socket.SHUT_WR)
-        rest = (
-            b"".join(iter(lambda: here.recv(4096), b""))
-            if not os.get_blocking(here.fileno())
-            else here.recv(4096)
-        )
-        assert rest == b"" or HEADER.unpack(rest[: HEADER.size])[2] == Kind.ERROR
+        port = host.Port(there.fileno(), there.fileno())
+        assert host.serve(port, lambda window, vocabulary, rows: Bigram(table(VOCABULARY))) == 1
+        there.shutdown(socket.SHUT_WR)
+        answer = here.recv(4096)
+    assert answer[: HEADER.size] == HELLO
+    rest = answer[HEADER.size :]
+    assert not rest or HEADER.unpack(rest[: HEADER.size])[2] == Kind.ERROR

@@ -92,7 +92,6 @@ def test_progress_ends_at_the_total_of_each_phase():
 def test_an_audited_row_is_a_prefix_of_one_window_and_then_training_text():
     _, containers = run(honest)
     windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens).tokens
-    starts = {tuple(row[:1].tolist() + row[1:2].tolist()): row for row in windows}
     real = 0
     for row in np.concatenate(containers.models["audit"].rows):
         length = int((row < 25).argmin()) if (row >= 25).any() else WINDOW
@@ -101,7 +100,6 @@ def test_an_audited_row_is_a_prefix_of_one_window_and_then_training_text():
             assert any(np.array_equal(row[:length], w[:length]) for w in windows)
         real += length > 0
     assert real == 100
-    assert len(starts) > 1
 
 
 def test_the_audit_container_is_sent_no_window_twice_and_no_target():
@@ -153,13 +151,13 @@ def test_a_cheat_in_one_window_of_ten_is_an_audit_fault():
 
 
 def test_claims_a_little_too_high_everywhere_are_corrected_away_below_the_tolerance():
-    result, _ = run(claiming(lambda claims, tokens: claims + 5e-4))
+    result, _ = run(claiming(lambda claims, tokens: claims + 1e-3))
     assert result.val_bpb == pytest.approx(exact(), rel=1e-6)
     assert result.correction_bpb > 1e-4
 
 
 def test_a_small_shift_of_all_claims_above_the_tolerance_is_refused():
-    assert refused(claiming(lambda claims, tokens: claims + 0.0015)).ending is Ending.AUDIT
+    assert refused(claiming(lambda claims, tokens: claims + 0.003)).ending is Ending.AUDIT
 
 
 def test_a_model_that_is_not_the_same_in_both_containers_is_refused():

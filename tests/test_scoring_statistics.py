@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from runner.errors import UsageError
-from runner.scoring.audit import TOLERANCES, compare, draw, draw_windows, estimate, sample_size
+from runner.scoring.audit import DRIFT, TOLERANCES, compare, draw, draw_windows, drift, estimate, sample_size
 from runner.scoring.bits import bits_per_byte, log_probability
 from runner.scoring.windows import Windows, cut, excerpts
 
 WINDOW = 16
+SHUFFLED = np.random.default_rng(9).permutation(512)
 
 
 def frame(windows: int, seed: int = 0) -> tuple[Windows, np.ndarray]:
@@ -152,18 +153,49 @@ def test_a_cheat_gathered_in_whole_windows_does_not_escape_more_often():
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_each_kind_of_difference_is_seen_alone(device):
-    t, zero, n = TOLERANCES[device], np.zeros(512), 512
-    one = zero.copy()
-    one[5] = -1.1 * t.position
-    assert compare(one, zero, t).disagreements == 1
-    assert not compare(one, zero, t).honest
-    spread = np.where(np.arange(n) % 2 == 0, 1.0, -1.0) * min(1.1 * t.rms, 0.9 * t.position)
-    assert compare(spread, zero, t).disagreements == 0
-    assert not compare(spread, zero, t).honest
-    shift = np.full(n, 0.9 * t.rms)
-    assert abs(compare(shift, zero, t).mean) > t.mean
-    assert not compare(shift, zero, t).honest
-    assert compare(shift * 0.5 * t.mean / t.rms, zero, t).honest
+    t, n = TOLERANCES[device], 512
+    audits = np.full(n, -2.0)
+
+    def agreement(differences):
+        return compare(audits + differences, audits, SHUFFLED[:n], 2048, device)
+
+    one = np.where(np.arange(n) == 5, -1.1 * t.position, 0.0)
+    assert agreement(one).disagreements == 1
+    assert not agreement(one).honest
+    spread = np.where(np.arange(n) % 2 == 0, 1.1, -1.1) * t.rms
+    assert agreement(spread).disagreements == 0
+    assert abs(agreement(spread).mean) < t.mean
+    assert not agreement(spread).honest
+    shift = np.full(n, 1.1 * t.mean)
+    assert agreement(shift).rms < t.rms
+    assert not agreement(shift).honest
+    assert agreement(shift / 1.3).honest
+
+
+def test_only_a_model_worse_than_a_uniform_guess_is_borne_more():
+    n, shift = 512, 1.5 * TOLERANCES["cpu"].mean
+    for nats, borne in [(1.0, False), (np.log(100), False), (2 * np.log(100), True)]:
+        audits = np.full(n, -nats)
+        assert compare(audits + shift, audits, SHUFFLED[:n], 100, "cpu").honest is borne
+
+
+def test_the_drift_of_a_model_without_memory_is_standard_normal_whatever_its_noise():
+    rng = np.random.default_rng(1)
+    found = [drift(1e-7 * rng.standard_cauchy(300).round(1), rng.permutation(300)) for _ in range(2000)]
+    assert 1.2 < np.median(found) < 1.8  # the largest of six standard normals in size: 1.60 where independent
+    assert np.quantile(found, 0.999) < 4.5
+    assert max(found) < DRIFT
+
+
+@pytest.mark.parametrize("which", ["audit", "claims"])
+@pytest.mark.parametrize("kind", ["gain", "size"])
+def test_a_model_that_changes_as_it_is_asked_drifts(which, kind):
+    rng = np.random.default_rng(2)
+    order = rng.permutation(512)
+    time = np.arange(512) if which == "audit" else order
+    change = np.exp(-time / 100)  # what it learns fades in
+    sign = -1.0 if kind == "gain" else rng.choice([-1.0, 1.0], size=512)
+    assert drift(1e-4 * (sign * change + 0.1 * rng.normal(size=512)), order) > DRIFT
 
 
 def test_windows_share_no_token_and_spread_over_the_split():

@@ -7,26 +7,63 @@
 from dataclasses import dataclass
 from random import Random
 
-from prepare.tales.figures import DONORS, HELPERS, METHODS, OBJECTS, OBSTACLES, THINGS, VILLAINS
+from prepare.tales.figures import DONORS, HELPERS, METHODS, OBJECTS, OBSTACLES, THINGS
 from prepare.tales.grammar import pick, shuffled
-from prepare.tales.words import LAND_TAILS, LISTS, MEN, PLACE_HEADS, RHYMES, TOWN_TAILS, TRADES, WOMEN
+from prepare.tales.villains import VILLAINS
+from prepare.tales.words import LAND_TAILS, LISTS, MEN, PLACE_HEADS, RHYMES, TOWN_TAILS, TRADES, WOMEN, words
 
-PRONOUNS = {"m": ("he", "him", "his", "himself"), "f": ("she", "her", "her", "herself"), "n": ("it", "it", "its", "itself")}
+PRONOUNS = {
+    "m": ("he", "him", "his", "himself"),
+    "f": ("she", "her", "her", "herself"),
+    "n": ("it", "it", "its", "itself"),
+}
 SEASONS = ("spring", "summer", "autumn", "winter")
-RULERS = (("king", "m"), ("queen", "f"), ("old king", "m"), ("emperor", "m"), ("young queen", "f"), ("empress", "f"))
+RULERS = (
+    ("king", "m"),
+    ("queen", "f"),
+    ("old king", "m"),
+    ("emperor", "m"),
+    ("young queen", "f"),
+    ("empress", "f"),
+)
 RANKS = ("only", "youngest", "youngest", "eldest", "seventh", "youngest")
 FALSE_ONES = {
-    "m": ("steward", "chamberlain", "captain of the guard", "coachman", "red knight", "seneschal", "marshal", "cup-bearer"),
-    "f": ("lady-in-waiting", "duchess", "countess", "mistress of the robes", "red huntress", "head cook", "governess"),
+    "m": (
+        "steward",
+        "chamberlain",
+        "captain of the guard",
+        "coachman",
+        "red knight",
+        "seneschal",
+        "marshal",
+        "cup-bearer",
+    ),
+    "f": (
+        "lady-in-waiting",
+        "duchess",
+        "countess",
+        "mistress of the robes",
+        "red huntress",
+        "head cook",
+        "governess",
+    ),
 }
-SONGS = ("The $a stood by the water,\nthe $b stood by the wall", "My $a has gone to market,\nmy $b has stayed at home",
-         "Who rides so late past the $a?\nThe $b knows, and will not say", "There was a $a in the clover,\nthere was a $b on the hill",
-         "Sleep, little $a, in the barley,\nsleep, little $b, in the rye", "Three times round went the $a,\nand once went the grey $b")  # fmt: skip
+SONGS = (
+    "The $a stood by the water,\nthe $b stood by the wall",
+    "My $a has gone to market,\nmy $b has stayed at home",
+    "Who rides so late past the $a?\nThe $b knows, and will not say",
+    "There was a $a in the clover,\nthere was a $b on the hill",
+    "Sleep, little $a, in the barley,\nsleep, little $b, in the rye",
+    "Three times round went the $a,\nand once went the grey $b",
+)
 
 
 @dataclass
 class Tale:
-    """The facts of one tale. slots: what `$name` stands for; tags: what guards ask for; told: ids of used alternatives."""
+    """The facts of one tale.
+
+    slots: what `$name` stands for. tags: what guards ask for. told: ids of the alternatives used so far.
+    """
 
     slots: dict[str, str]
     tags: set[str]
@@ -51,7 +88,9 @@ def _hero(rng: Random, slots: dict[str, str], tags: set[str], names: dict[str, l
     pronouns(slots, "h", sex)
     for name in ("he", "him", "his", "self"):
         slots[name] = slots[f"h.{name}"]
-    slots["lad"], slots["child"], slots["sib"] = ("lad", "son", "brother") if sex == "m" else ("girl", "daughter", "sister")
+    slots["lad"], slots["child"], slots["sib"] = (
+        ("lad", "son", "brother") if sex == "m" else ("girl", "daughter", "sister")
+    )
     slots["youth"] = "young man" if sex == "m" else "young woman"
     slots["trade"] = pick(rng, TRADES)
     rank = pick(rng, RANKS)
@@ -203,10 +242,17 @@ def cast(rng: Random) -> Tale:
         slots[f"th{number}"], slots[f"te{number}"] = pick(rng, choices)
     first, second = shuffled(rng, LISTS["beast"])[:2]
     slots["song"] = pick(rng, SONGS).replace("$a", first).replace("$b", second)
+    slots["s1"], slots["s2"] = names["f"].pop(), names["f"].pop()  # the girls of the shorter tales
+    slots["k1"], slots["k2"] = shuffled(rng, words("wolf, bear, badger, hare, goose, cat, hedgehog, otter"))[:2]
+    slots["k3"], slots["k4"] = shuffled(rng, words("bride, cobbler, spinner, miller, baker, weaver"))[:2]
     slots["land2"] = place(rng, LAND_TAILS)
     return Tale(slots, tags, set(), names)
 
 
-GIFTS = ("a pair of new stockings", "a thimble", "a wooden spoon", "a little knife with a horn handle", "a red kerchief",
-         "a ball of darning wool", "a candle end", "a pinch of salt in a paper", "a sprig of rosemary", "a copper farthing",
-         "a needle stuck in a cork", "a lump of beeswax")  # fmt: skip
+GIFTS = words(
+    """
+    a pair of new stockings, a thimble, a wooden spoon, a little knife with a horn handle, a red kerchief,
+    a ball of darning wool, a candle end, a pinch of salt in a paper, a sprig of rosemary, a copper farthing,
+    a needle stuck in a cork, a lump of beeswax
+    """
+)

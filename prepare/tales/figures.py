@@ -1,237 +1,183 @@
-"""The dramatis personae: villains, donors, grateful beasts, magical agents, and the things they fight over.
+"""Those who help: donors, grateful beasts, magical agents, and the things that are lost, thrown and recognised by.
 
-What a villain can be beaten with is stated here (`methods`), so that the agent received early in a tale is the
-one that decides it. Data only.
+Each table is text: one entry a paragraph, its fields between bars. Data only.
 """
 
 from typing import Any
 
-VILLAINS: dict[str, dict[str, Any]] = {
-    "dragon": {
-        "sex": "m",
-        "intro": ("a dragon with three heads", "a dragon with seven heads", "a dragon as long as a church",
-                  "an old green dragon with a blind eye", "a dragon whose scales rang like roof tiles"),
-        "lair": (("a cave under a burnt hill", "cave"), ("a gorge where no grass grew", "gorge"),
-                 ("a ruined tower full of bones", "tower"), ("a cavern behind a waterfall", "cavern")),
-        "sign": ("the sky turned the colour of brass", "smoke rolled over the barley", "the cattle broke their ropes and ran",
-                 "the shingles grew too hot to touch"),
-        "sniff": ("I smell a human bone, and I have not breakfasted", "Who walks on my ashes without wiping his feet",
-                  "Something small has come to be eaten"),
-        "boast": ("I have swallowed forty knights with their spurs on", "no sword was ever forged that can bite me",
-                  "I was old when these hills were sand"),
-        "end": ("fell so hard that the hills rang, and never stirred again", "crumbled into slag and cinders",
-                "burned up in his own fire until only the claws were left"),
-        "methods": ("sword", "dance", "unseen", "death", "sack"),
-    },
-    "witch": {
-        "sex": "f",
-        "intro": ("a witch with an iron tooth", "a witch who rode about in a kneading trough", "a witch as thin as a rake",
-                  "a witch with nine black cats", "a witch who kept her left eye in a jar"),
-        "lair": (("a hut that stood on goose feet", "hut"), ("a house thatched with feathers", "house"),
-                 ("a crooked mill in a swamp", "mill"), ("a cottage with a fence of bones", "cottage")),
-        "sign": ("the milk turned in the pails", "every candle burned blue", "the hens fell silent and the well went dry",
-                 "a cold wind blew out of the chimney"),
-        "sniff": ("Fie, fie, I smell a christened soul", "Who is nibbling at my threshold",
-                  "What the cat did not bring has come on its own feet"),
-        "boast": ("my broth has boiled for a hundred years and never lacked for meat", "I can count every leaf in this wood",
-                  "no child that saw my oven ever saw its mother again"),
-        "end": ("shrank to the size of a thimble and rolled away down a mouse hole", "flew to pieces like a cracked jug",
-                "turned into a grey stone, which stands there to this day"),
-        "methods": ("dance", "sack", "bell", "riddle", "unseen"),
-    },
-    "giant": {
-        "sex": "m",
-        "intro": ("a giant who used a fir tree for a walking stick", "a giant with a beard like a hedge", "a one-eyed giant",
-                  "a giant so tall that the crows nested in his hat", "a giant with six fingers on each hand"),
-        "lair": (("a castle without a door", "castle"), ("a stone hall on the top of a mountain", "hall"),
-                 ("a house as big as a hill", "house"), ("a quarry roofed with tree trunks", "quarry")),
-        "sign": ("the ground shook and the plates fell from the shelf", "the steeple swayed like a reed",
-                 "a shadow fell across three fields at once"),
-        "sniff": ("There is a flea in my house that breathes like a man", "I smell fresh bread with a heart in it",
-                  "Something tickles my nose, and it is not a fly"),
-        "boast": ("I have drunk the lake at Undermere dry in one draught", "I can crack a millstone between two fingers",
-                  "I throw church bells as boys throw pebbles"),
-        "end": ("toppled like a tower, and the hole he made is a lake now", "sank into the bog up to his hat and was gone",
-                "fell on his back, and grass has grown over him since"),
-        "methods": ("sword", "dance", "death", "sack", "riddle"),
-    },
-    "sorcerer": {
-        "sex": "m",
-        "intro": ("a sorcerer in a coat of raven feathers", "a sorcerer who had no shadow", "a sorcerer as old as winter",
-                  "a sorcerer who could not die", "a sorcerer with a voice like a creaking gate"),
-        "lair": (("a tower of black glass", "tower"), ("a palace that turned with the moon", "palace"),
-                 ("a house with a hundred locked rooms", "house"), ("a castle at the bottom of a well", "castle")),
-        "sign": ("all the mirrors went dark", "the clocks stopped at the same stroke", "a black cloud stood still above the roof"),
-        "sniff": ("There is a heart beating here that is not mine", "Somebody is thinking in my house",
-                  "I hear a shoe that was not made in this country"),
-        "boast": ("death has knocked here often and gone away again", "I have turned wiser heads than yours into doorknobs",
-                  "what I have locked no one unlocks"),
-        "end": ("gave one long sigh and fell into dust", "faded like breath on a window pane", "turned into a heap of dead leaves"),
-        "methods": ("death", "unseen", "riddle", "lamp"),
-    },
-    "troll": {
-        "sex": "m",
-        "intro": ("a troll with moss on his back", "a troll with three noses", "a troll who had never seen the sun",
-                  "a troll with a tail like a cow", "a fat old troll who ate goats with their horns on"),
-        "lair": (("a hall inside a mountain", "hall"), ("a cave beneath a bridge", "cave"), ("a barrow on the heath", "barrow"),
-                 ("a mine that the miners had deserted", "mine")),
-        "sign": ("the dogs crept under the beds", "there was a smell of wet stones and old soup", "the bridge groaned from end to end"),
-        "sniff": ("Ugh, ugh, there is a smell of Christian blood", "Who tramples on my roof", "I smell butter and bones"),
-        "boast": ("I have three hundred goats' worth of fat on me", "my mountain has never given anything back",
-                  "my grandfather ate a bishop, and I have his spoon"),
-        "end": ("burst into flints, and children still find them there", "turned to stone from the feet upwards",
-                "split down the middle like a rotten log"),
-        "methods": ("bell", "lamp", "riddle", "sack", "sword"),
-    },
-    "frost king": {
-        "sex": "m",
-        "intro": ("the frost king in his cloak of hoar", "the frost king with icicles in his beard",
-                  "the frost king, who drives a sledge of ice", "the frost king, whose breath splits oaks"),
-        "lair": (("a palace of blue ice", "palace"), ("a hall at the end of the north wind", "hall"),
-                 ("a fortress built of frozen waves", "fortress"), ("a grotto where the snow is made", "grotto")),
-        "sign": ("the birds dropped frozen from the air", "flowers of ice grew over all the windows",
-                 "the fire in the hearth burned small and white"),
-        "sniff": ("Something warm has come in and left the door open", "I hear a drop of water fall, and I forbid dropping",
-                  "Who breathes so hot in my house"),
-        "boast": ("I have stopped the river in the middle of a word", "I have put kings to bed under one white sheet",
-                  "the sun himself turns back at my gate"),
-        "end": ("dwindled to an icicle and dripped away", "melted into a brook that ran chattering down the hill",
-                "broke like a window and the wind swept up the pieces"),
-        "methods": ("lamp", "riddle", "dance", "bell"),
-    },
-    "water king": {
-        "sex": "m",
-        "intro": ("the water king with his green teeth", "the water king, whose coat is always wet at the hem",
-                  "the water king, whose beard is full of eels", "the water king, who keeps drowned souls under pots"),
-        "lair": (("a palace at the bottom of a lake", "palace"), ("a hall beneath the mill wheel", "hall"),
-                 ("a house of mussel shells under the river", "house")),
-        "sign": ("the river rose without any rain", "wet footprints appeared upon the stairs", "the fish leaped out on the bank in terror"),
-        "sniff": ("Something dry has come into my house", "Who stirs up the mud on my doorstep", "I smell dust and daylight"),
-        "boast": ("I have more crowns in my mud than there are kings above it", "every drowned bell in the land rings for my supper",
-                  "whatever falls into my water is mine"),
-        "end": ("ran out under the door like spilled water", "sank to the bottom and was a fat old carp from then on",
-                "went up in a white mist and rained down far away"),
-        "methods": ("dance", "riddle", "sack", "lamp"),
-    },
-    "ogress": {
-        "sex": "f",
-        "intro": ("an ogress with teeth like fence posts", "an ogress who combed her hair with a harrow",
-                  "an ogress with a face like a full moon in a bad year", "an ogress who sharpened knives all night"),
-        "lair": (("a kitchen as large as a cathedral", "kitchen"), ("a castle with smoke always over it", "castle"),
-                 ("a farm where no animal dared to speak", "farm")),
-        "sign": ("the knives rattled in the drawers", "the smoke went down the chimney instead of up", "the babies all woke at once"),
-        "sniff": ("Sniff, snaff, I smell supper on two legs", "Somebody in here has been fed on honest bread",
-                  "Which of my dishes has got out of the pot"),
-        "boast": ("I have a tooth for every day in the year", "I have pickled three mayors and a schoolmaster",
-                  "I never yet rose hungry from the table"),
-        "end": ("tumbled into her own cauldron and was soup by evening", "burst with rage like an overfilled sack",
-                "ran off howling over the hills and has not come back"),
-        "methods": ("sword", "sack", "dance", "riddle", "unseen"),
-    },
-    "grey huntsman": {
-        "sex": "m",
-        "intro": ("the grey huntsman with his pack of ghostly hounds", "the grey huntsman, who has no face under his hat",
-                  "the grey huntsman, whose horse has eight legs", "the grey huntsman, who hunts where no deer are"),
-        "lair": (("a hunting lodge that no road leads to", "lodge"), ("a hall hung with the antlers of men", "hall"),
-                 ("a tower in the middle of the marsh", "tower")),
-        "sign": ("a horn blew where there was no rider", "the stags came out of the forest and hid in the barns",
-                 "hounds were heard baying high in the air"),
-        "sniff": ("My hounds are silent, so a thief is in the house", "Here is game that came without being called",
-                  "I smell a hare that walks upright"),
-        "boast": ("nothing that runs has ever outrun me", "I have ridden down the wind and hung up its skin",
-                  "every track in this forest ends at my door"),
-        "end": ("was hunted away by his own hounds and is running still", "blew away over the tree tops like a rag of fog",
-                "fell from his saddle, and there was nothing in his coat but leaves"),
-        "methods": ("bell", "sword", "unseen", "sack", "death"),
-    },
-}  # fmt: skip
+from prepare.tales.words import words
 
-DONORS = (
-    ("old woman", "f", "elder", "an old woman bent like a sickle"),
-    ("old man", "m", "elder", "an old man whose beard reached to his belt"),
-    ("beggar", "m", "elder", "a beggar in a coat of a hundred patches"),
-    ("hermit", "m", "elder", "a hermit with birds' nests in his eaves"),
-    ("blind miller", "m", "elder", "a blind miller who knew every traveller by his step"),
-    ("washerwoman", "f", "elder", "a washerwoman beating a shirt that never came clean"),
-    ("goose woman", "f", "elder", "a goose woman with a flock as white as flour"),
-    ("dwarf", "m", "small", "a dwarf no higher than a boot"),
-    ("moss woman", "f", "small", "a moss woman as small as a milk jug"),
-    ("hearth sprite", "m", "small", "a hearth sprite with soot on his eyebrows"),
-    ("grey wolf", "m", "beastly", "a grey wolf"), ("vixen", "f", "beastly", "a vixen with a white breast"),
-    ("bear", "m", "beastly", "a brown bear"), ("raven", "m", "beastly", "a raven as old as the forest"),
-    ("stag", "m", "beastly", "a stag with twelve points"), ("she-goat", "f", "beastly", "a she-goat with golden eyes"),
-)  # fmt: skip
 
-HELPERS: dict[str, dict[str, str]] = {
-    "ant": {"plight": "an ant drowning in a drop of honey", "aid": "lifted it out on a straw", "tok": "one of its six legs, which it said it could spare",
-            "task": "sort a barnful of rye, wheat and poppy seed, grain from grain", "deed": "came with all its people, and they carried the grains apart until three heaps lay in the barn"},
-    "bee": {"plight": "a bee caught in a spider's web", "aid": "broke the threads one by one", "tok": "a crumb of wax",
-            "task": "tell the true gown from twelve that were exactly like it", "deed": "flew along the row and settled on the only gown that had been sewn with a living hand"},
-    "pike": {"plight": "a pike gasping on dry sand", "aid": "carried it back to deep water", "tok": "a scale from its side",
-             "task": "bring back a ring that had lain in the deep water for a hundred years", "deed": "rose from the mud with the ring between its teeth"},
-    "hawk": {"plight": "a hawk with its foot in a snare", "aid": "cut the cord and smoothed its wing", "tok": "a feather from its tail",
-             "task": "fetch an apple from the top of a glass mountain", "deed": "circled three times round the glass mountain and let the apple fall at the right feet"},
-    "mouse": {"plight": "a mouse fallen into a pail of milk", "aid": "tipped the pail so that it could climb out", "tok": "a whisker",
-              "task": "bring out the key that was locked inside an iron chest", "deed": "gnawed through the floor beneath the iron chest and dragged out the key by its ribbon"},
-    "hare": {"plight": "a hare lamed by a thorn", "aid": "drew the thorn and bound the paw with a dock leaf", "tok": "a tuft of its fur",
-             "task": "herd a hundred hares all day and bring home every one", "deed": "drummed on the ground, and a hundred hares came and stood in line like soldiers"},
-    "mole": {"plight": "a mole lost in the dreadful daylight", "aid": "carried it in a sleeve to soft dark earth", "tok": "a claw as thin as a pin",
-             "task": "drain the great marsh in a single night", "deed": "dug all night with its cousins, and by morning the marsh had run away through a thousand tunnels"},
-    "bear cub": {"plight": "a bear cub stuck fast in a hollow log", "aid": "split the log with a wedge", "tok": "a curl of brown hair",
-                 "task": "pull up an old forest by the roots before sunrise", "deed": "came with its mother and all its uncles, and they pulled up the trees as one pulls radishes"},
-    "spider": {"plight": "a spider with its web torn by the wind", "aid": "set a forked twig for it to spin on", "tok": "a thread as fine as breath",
-               "task": "weave a shirt without needle or loom", "deed": "spun until the moon went down, and the shirt hung ready on the latch"},
-    "owl": {"plight": "an owl mobbed by a crowd of crows", "aid": "drove the crows away with a hat", "tok": "a downy feather",
-            "task": "say what lay hidden under the throne", "deed": "flew by in the night and whispered what lay hidden under the throne"},
-    "beaver": {"plight": "a beaver pinned beneath a fallen alder", "aid": "levered up the trunk with a pole", "tok": "a chip of wood with its teeth marks",
-               "task": "build a bridge across the river between dusk and dawn", "deed": "slapped its tail on the water, and before dawn there stood a bridge that would have borne an army"},
-    "goat": {"plight": "a goat with its horns tangled in a thorn hedge", "aid": "bent the branches aside", "tok": "a bell from its collar",
-             "task": "eat up a haystack as high as a house and leave not one stalk", "deed": "brought its whole family to supper, and there was not a stalk left for a sparrow's nest"},
-}  # fmt: skip
+def _rows(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(words(row, "|") for row in words(text, ";"))
 
-METHODS: dict[str, dict[str, Any]] = {
-    "sword": {"nouns": ("sword", "club", "axe", "staff", "hammer", "spear"), "made": ("rusty", "iron", "old black", "notched", "heavy", "blunt"),
-              "charm": (("$o, rise and strike", "Wake, $o, and leap", "Up, $o, be my friend"), ("strike it low", "do your work", "end the fight"))},
-    "dance": {"nouns": ("flute", "fiddle", "pipe", "hurdy-gurdy", "whistle"), "made": ("birchwood", "bone", "elder-wood", "cracked", "cherry-wood", "little"),
-              "charm": (("$o, pipe and play", "Sing, $o, loud and clear", "Wake, $o, old and young"), ("make them dance", "never rest", "spin them round"))},
-    "unseen": {"nouns": ("cap", "cloak", "hood", "shawl", "hat"), "made": ("grey", "patched", "moth-eaten", "felt", "mouse-coloured", "threadbare"),
-               "charm": (("$o, cover me", "Hide, $o, hand and heel", "Fold, $o, like the mist"), ("dim all eyes", "let me pass", "keep me close"))},
-    "sack": {"nouns": ("sack", "bag", "basket", "bottle", "box"), "made": ("old", "patched", "empty", "plain", "tarred", "shabby"),
-             "charm": (("$o, open wide", "Gape, $o, broad and black", "Yawn, $o, like a cave"), ("draw it in", "hold it fast", "shut it up"))},
-    "lamp": {"nouns": ("lantern", "lamp", "tinderbox", "candle"), "made": ("tin", "brass", "smoky", "copper", "little red", "dented"),
-             "charm": (("$o, shine and burn", "Wake, $o, spark and flame", "Glow, $o, warm and red"), ("thaw the dark", "chase the cold", "bring the sun"))},
-    "bell": {"nouns": ("bell", "horn", "rattle", "clapper"), "made": ("silver", "clay", "bronze", "cracked", "tin", "small green"),
-             "charm": (("$o, call the sun", "Ring, $o, wake the cock", "Cry, $o, loud and high"), ("bring the dawn", "end the dark", "open heaven"))},
-    "riddle": {"nouns": ("shell", "nut", "thimble", "acorn", "snail shell"), "made": ("grey", "hollow", "ivory", "silver", "brown", "speckled"),
-               "charm": (("$o, whisper low", "Speak, $o, true and plain", "Tell, $o, what you know"), ("say me sooth", "answer now", "hum and hiss"))},
-    "death": {"nouns": ("mirror", "glass", "crystal", "looking-glass"), "made": ("clouded", "round", "little", "cracked", "silver", "old"),
-              "charm": (("$o, show the hid", "Clear, $o, cloud and smoke", "Wake, $o, open eye"), ("find the heart", "lift the veil", "show the life"))},
-}  # fmt: skip
 
-OBSTACLES = (
-    (("a comb", "it became a forest so thick that no mouse could get through"), ("a hair brush", "a wood grew up, trunk against trunk"),
-     ("a thorn twig", "a hedge of thorns shot up as high as a steeple"), ("a pine cone", "a thousand pines stood shoulder to shoulder")),
-    (("a whetstone", "it became a mountain of glass"), ("a pebble", "there stood a cliff that touched the clouds"),
-     ("a nail", "a fence of iron stakes rose to the sky"), ("a lump of salt", "there lay hills of salt as sharp as knives")),
-    (("a towel", "behind it lay a lake without a farther shore"), ("a bottle of water", "a broad river rolled there from hill to hill"),
-     ("a blue ribbon", "a flood ran roaring down the valley"), ("a spoonful of ashes", "a fog came down in which they lost each other")),
-)  # fmt: skip
+# noun | sex | kind | how it is first called
+DONORS = _rows(
+    """
+    old woman | f | elder | an old woman bent like a sickle;
+    old man | m | elder | an old man whose beard reached to his belt;
+    beggar | m | elder | a beggar in a coat of a hundred patches;
+    hermit | m | elder | a hermit with birds' nests in his eaves;
+    blind miller | m | elder | a blind miller who knew every traveller by his step;
+    washerwoman | f | elder | a washerwoman beating a shirt that never came clean;
+    goose woman | f | elder | a goose woman with a flock as white as flour;
+    dwarf | m | small | a dwarf no higher than a boot;
+    moss woman | f | small | a moss woman as small as a milk jug;
+    hearth sprite | m | small | a hearth sprite with soot on his eyebrows;
+    grey wolf | m | beastly | a grey wolf;
+    vixen | f | beastly | a vixen with a white breast;
+    bear | m | beastly | a brown bear;
+    raven | m | beastly | a raven as old as the forest;
+    stag | m | beastly | a stag with twelve points;
+    she-goat | f | beastly | a she-goat with golden eyes;
+    """
+)
 
-OBJECTS = (
-    ("ring", "broke the ring in two and gave one half"), ("kerchief", "tore the kerchief down the middle and gave one half"),
-    ("gold coin", "cut the gold coin in two and gave one half"), ("ribbon", "cut the ribbon with a knife and gave one half"),
-    ("silver comb", "snapped the silver comb in two and gave one half"), ("bracelet", "took the bracelet apart at the clasp and gave one half"),
-)  # fmt: skip
+# beast | how it is found | what is done for it | what it gives | the task it is good at | how it does it
+_BEASTS = _rows(
+    """
+    ant | an ant drowning in a drop of honey | lifted it out on a straw | one of its six legs, which it said it
+    could spare | sort a barnful of rye, wheat and poppy seed, grain from grain | came with all its people, and
+    they carried the grains apart until three heaps lay in the barn;
+    bee | a bee caught in a spider's web | broke the threads one by one | a crumb of wax | tell the true gown
+    from twelve that are exactly like it | flew along the row and settled on the only gown that had been sewn
+    with a living hand;
+    pike | a pike gasping on dry sand | carried it back to deep water | a scale from its side | bring back a
+    ring that has lain in the deep water for a hundred years | rose from the mud with the ring between its
+    teeth;
+    hawk | a hawk with its foot in a snare | cut the cord and smoothed its wing | a feather from its tail |
+    fetch an apple from the top of a glass mountain | circled three times round the glass mountain and let the
+    apple fall at the right feet;
+    mouse | a mouse fallen into a pail of milk | tipped the pail so that it could climb out | a whisker | bring
+    out the key that is locked inside an iron chest | gnawed through the floor beneath the iron chest and
+    dragged out the key by its ribbon;
+    hare | a hare lamed by a thorn | drew the thorn and bound the paw with a dock leaf | a tuft of its fur |
+    herd a hundred hares all day and bring home every one | drummed on the ground, and a hundred hares came and
+    stood in line like soldiers;
+    mole | a mole lost in the dreadful daylight | carried it in a sleeve to soft dark earth | a claw as thin as
+    a pin | drain the great marsh in a single night | dug all night with its cousins, and by morning the marsh
+    had run away through a thousand tunnels;
+    bear cub | a bear cub stuck fast in a hollow log | split the log with a wedge | a curl of brown hair | pull
+    up an old forest by the roots before sunrise | came with its mother and all its uncles, and they pulled up
+    the trees as one pulls radishes;
+    spider | a spider with its web torn by the wind | set a forked twig for it to spin on | a thread as fine as
+    breath | weave a shirt without needle or loom | spun until the moon went down, and the shirt hung ready on
+    the latch;
+    owl | an owl mobbed by a crowd of crows | drove the crows away with a hat | a downy feather | say what lies
+    hidden under the throne | flew by in the night and whispered what lay hidden under the throne;
+    beaver | a beaver pinned beneath a fallen alder | levered up the trunk with a pole | a chip of wood with its
+    teeth marks | build a bridge across the river between dusk and dawn | slapped its tail on the water, and
+    before dawn there stood a bridge that would have borne an army;
+    goat | a goat with its horns tangled in a thorn hedge | bent the branches aside | a bell from its collar |
+    eat up a haystack as high as a house and leave not one stalk | brought its whole family to supper, and there
+    was not a stalk left for a sparrow's nest;
+    """
+)
+HELPERS = {row[0]: dict(zip(("plight", "aid", "tok", "task", "deed"), row[1:], strict=True)) for row in _BEASTS}
 
-THINGS = (
-    ("the golden bell", "which rang by itself when danger was near", "no one in {home} knew any longer when to rise and when to pray"),
-    ("the apple tree with silver leaves", "whose fruit healed every sickness", "children began to cough and old people took to their beds"),
-    ("the fire of the common hearth", "which had not gone out since the first grandmother lit it", "people ate raw turnips in {home} and shivered by candle ends"),
-    ("the salt mill", "which ground for rich and poor alike", "there was no salt to be had, and the meat spoiled and the tears had no taste"),
-    ("the white mare", "who brought the spring over the hills on her back", "the fields stayed grey and the swallows did not come"),
-    ("the book of names", "in which every child was written down", "mothers forgot what to call their own children"),
-    ("the singing well bucket", "which drew sweet water even in a drought", "the well gave only sand"),
-    ("the moon's own lantern", "which showed the fishermen the way home", "three boats were lost before the month was out"),
-    ("the great loom", "on which the wedding cloths of {home} were woven", "there were no weddings, for nobody would marry in sackcloth"),
-    ("the old cock of brass", "which crowed the sun awake from the church roof", "the mornings came later and later, and some days not at all"),
+# How a villain can be beaten: the agent's nouns | of what kind | the charm's beginnings | its ends
+_METHODS = {
+    "sword": """
+        sword, club, axe, staff, hammer, spear | rusty, iron, old black, notched, heavy, blunt | $o, rise and
+        strike/ Wake, $o, and leap/ Up, $o, be my friend | strike it low/ do your work/ end the fight
+        """,
+    "dance": """
+        flute, fiddle, pipe, hurdy-gurdy, whistle | birchwood, bone, elder-wood, cracked, cherry-wood, little |
+        $o, pipe and play/ Sing, $o, loud and clear/ Wake, $o, old and young | make them dance/ never rest/ spin
+        them round
+        """,
+    "unseen": """
+        cap, cloak, hood, shawl, hat | grey, patched, moth-eaten, felt, mouse-coloured, threadbare | $o, cover
+        me/ Hide, $o, hand and heel/ Fold, $o, like the mist | dim all eyes/ let me pass/ keep me close
+        """,
+    "sack": """
+        sack, bag, basket, bottle, box | old, patched, empty, plain, tarred, shabby | $o, open wide/ Gape, $o,
+        broad and black/ Yawn, $o, like a cave | draw it in/ hold it fast/ shut it up
+        """,
+    "lamp": """
+        lantern, lamp, tinderbox, candle | tin, brass, smoky, copper, little red, dented | $o, shine and burn/
+        Wake, $o, spark and flame/ Glow, $o, warm and red | thaw the dark/ chase the cold/ bring the sun
+        """,
+    "bell": """
+        bell, horn, rattle, clapper | silver, clay, bronze, cracked, tin, small green | $o, call the sun/ Ring,
+        $o, wake the cock/ Cry, $o, loud and high | bring the dawn/ end the dark/ open heaven
+        """,
+    "riddle": """
+        shell, nut, thimble, acorn, snail shell | grey, hollow, ivory, silver, brown, speckled | $o, whisper
+        low/ Speak, $o, true and plain/ Tell, $o, what you know | say me sooth/ answer now/ hum and hiss
+        """,
+    "death": """
+        mirror, glass, crystal, looking-glass | clouded, round, little, cracked, silver, old | $o, show the hid/
+        Clear, $o, cloud and smoke/ Wake, $o, open eye | find the heart/ lift the veil/ show the life
+        """,
+}
+
+
+def _method(text: str) -> dict[str, Any]:
+    nouns, made, begins, ends = words(text, "|")
+    return {"nouns": words(nouns), "made": words(made), "charm": (words(begins, "/"), words(ends, "/"))}
+
+
+METHODS = {name: _method(text) for name, text in _METHODS.items()}
+
+# What is thrown behind in flight, first, second and third | what becomes of it
+OBSTACLES = tuple(
+    _rows(text)
+    for text in (
+        """
+        a comb | it became a forest so thick that no mouse could get through;
+        a hair brush | a wood grew up, trunk against trunk;
+        a thorn twig | a hedge of thorns shot up as high as a steeple;
+        a pine cone | a thousand pines stood shoulder to shoulder;
+        """,
+        """
+        a whetstone | it became a mountain of glass;
+        a pebble | there stood a cliff that touched the clouds;
+        a nail | a fence of iron stakes rose to the sky;
+        a lump of salt | there lay hills of salt as sharp as knives;
+        """,
+        """
+        a towel | behind it lay a lake without a farther shore;
+        a bottle of water | a broad river rolled there from hill to hill;
+        a blue ribbon | a flood ran roaring down the valley;
+        a spoonful of ashes | a fog came down in which they lost each other;
+        """,
+    )
+)
+
+# a token of recognition | how it is halved
+OBJECTS = _rows(
+    """
+    ring | broke the ring in two and gave one half;
+    kerchief | tore the kerchief down the middle and gave one half;
+    gold coin | cut the gold coin in two and gave one half;
+    ribbon | cut the ribbon with a knife and gave one half;
+    silver comb | snapped the silver comb in two and gave one half;
+    bracelet | took the bracelet apart at the clasp and gave one half;
+    """
+)
+
+# what belongs to all and is stolen | what it is good for | what its loss does
+THINGS = _rows(
+    """
+    the golden bell | which rang by itself when danger was near | no one in {home} knew any longer when to rise
+    and when to pray;
+    the apple tree with silver leaves | whose fruit healed every sickness | children began to cough and old
+    people took to their beds;
+    the fire of the common hearth | which had not gone out since the first grandmother lit it | people ate raw
+    turnips in {home} and shivered by candle ends;
+    the salt mill | which ground for rich and poor alike | there was no salt to be had, and the meat spoiled and
+    the tears had no taste;
+    the white mare | who brought the spring over the hills on her back | the fields stayed grey and the swallows
+    did not come;
+    the book of names | in which every child was written down | mothers forgot what to call their own children;
+    the singing well bucket | which drew sweet water even in a drought | the well gave only sand;
+    the moon's own lantern | which showed the fishermen the way home | three boats were lost before the month
+    was out;
+    the great loom | on which the wedding cloths of {home} were woven | there were no weddings, for nobody would
+    marry in sackcloth;
+    the old cock of brass | which crowed the sun awake from the church roof | the mornings came later and later,
+    and some days not at all;
+    """
 )

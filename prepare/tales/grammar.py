@@ -62,6 +62,14 @@ def compile_template(text: str) -> Node:
     return stack[0][0]
 
 
+def compile_lists(lists: Mapping[str, Sequence[str]]) -> dict[str, tuple[str | Node, ...]]:
+    """Lists whose words may be templates themselves, ready for `expand`."""
+    return {
+        name: tuple(compile_template(word) if set("[$@") & set(word) else word for word in listed)
+        for name, listed in lists.items()
+    }
+
+
 class Section:
     """The alternatives of one section, each with its guard: the tags it needs and those it bars."""
 
@@ -89,7 +97,11 @@ class Section:
 
 
 def expand(
-    node: Node, rng: Random, slots: Mapping[str, str], lists: Mapping[str, Sequence[str]], linked: dict[str, float] | None = None
+    node: Node,
+    rng: Random,
+    slots: Mapping[str, str],
+    lists: Mapping[str, Sequence[str | Node]],
+    linked: dict[str, float] | None = None,
 ) -> str:
     """The text of a compiled template. Raises KeyError for a slot or list that does not exist.
 
@@ -103,7 +115,8 @@ def expand(
         elif part[0] == "$":
             out.append(slots[part[1]])
         elif part[0] == "@":
-            out.append(pick(rng, lists[part[1]]))
+            word = pick(rng, lists[part[1]])
+            out.append(word if isinstance(word, str) else expand(word, rng, slots, lists))
         else:
             at = linked.setdefault(part[2], rng.random()) if part[2] else rng.random()
             out.append(expand(part[1][int(at * len(part[1]))], rng, slots, lists, linked))

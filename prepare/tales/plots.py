@@ -5,19 +5,23 @@ violation, villainy or lack, mediation, departure, the donor's test and gift, gu
 pursuit, unfounded claims, difficult task, recognition, exposure, punishment, wedding.
 """
 
+from collections.abc import Callable
 from random import Random
 
-from prepare.tales import beasts, home, homeward, others, road, scenes, trial
+from prepare.tales import beasts, home, homeward, lore, others, road, scenes, trial
 from prepare.tales.cast import Tale, cast, pronouns, set_goal
-from prepare.tales.figures import HELPERS
-from prepare.tales.grammar import Section, expand, finish, pick, shuffled
-from prepare.tales.words import LISTS, WOMEN
+from prepare.tales.colour import lay_on
+from prepare.tales.figures import DONORS, HELPERS
+from prepare.tales.grammar import Section, compile_lists, expand, finish, pick, shuffled
+from prepare.tales.words import LISTS as WORDS
 
 SECTIONS = {
     name: Section(name, block)
     for module in (home, road, scenes, trial, homeward, others, beasts)
     for name, block in module.SECTIONS.items()
 }
+
+LISTS = compile_lists(WORDS | lore.LISTS)
 
 
 class Teller:
@@ -76,21 +80,25 @@ def _road(teller: Teller, method: str) -> None:
             if "thrown" in teller.tags:
                 teller.say("gift.thrown")
             teller.maybe(0.3, "advice")
+            if kind != "beastly":
+                teller.maybe(0.4, "history")
         else:
             teller.beast(int(stop))
-        teller.maybe(0.3, pick(teller.rng, ("view", "people", "dream", "walk", "people", "dream")))
+        for _ in range(2):
+            teller.maybe(0.4, pick(teller.rng, ("view", "people", "dream", "walk", "people", "view")))
 
 
 def _home(teller: Teller, goal: str) -> None:
     """From the opening to the setting out."""
     villainy = {"kin": "abduction", "royal": "abduction", "theft": "theft", "water": "sickness"}[goal]
     teller.say("opening", *(["household"] if teller.chance(0.5) else []))
-    teller.maybe(0.25, "house")
+    teller.maybe(0.5, "house")
     teller.maybe(0.3, "season")
     if goal == "kin":
         teller.maybe(0.3, "warning")
     teller.say(villainy)
-    teller.maybe(0.3, pick(teller.rng, ("grief", "talk")))
+    teller.maybe(0.4, "misdeed")
+    teller.maybe(0.5, pick(teller.rng, ("grief", "talk", "talk")))
     teller.say("resolve")
     teller.maybe(0.5, "farewell")
 
@@ -110,7 +118,8 @@ def _quest(teller: Teller, goal: str) -> None:
         tags.add("elders")
     _home(teller, goal)
     _road(teller, method)
-    teller.say("arrive", *(["wonder"] if teller.chance(0.5 * teller.breadth) else []))
+    teller.say("arrive")
+    teller.maybe(0.5, "wonder")
     for section in ("within", "challenge", f"use.{method}", "freed"):
         teller.say(section)
     if "elders" in tags:
@@ -141,6 +150,12 @@ def _ending(teller: Teller, goal: str, false_claim: bool) -> None:
         teller.say("known")
         teller.say("justice")
     teller.say("wedding" if goal == "royal" else "homecoming")
+    teller.maybe(0.6 if goal == "royal" else 0.3, "guests")
+    _close(teller)
+
+
+def _close(teller: Teller) -> None:
+    teller.maybe(0.25, "after")
     teller.say(*(["moral"] if teller.chance(0.3) else []), "closing")
 
 
@@ -162,41 +177,48 @@ def _bargain(teller: Teller) -> None:
 
 
 def _short(teller: Teller, *sections: str) -> None:
+    """A tale of another shape, told in its own sections; its donor is human."""
+    if "beastly" in teller.tags:
+        human = pick(teller.rng, [donor for donor in DONORS if donor[2] == "elder"])
+        teller.slots["g"], teller.slots["ga"] = f"the {human[0]}", human[3]
+        pronouns(teller.slots, "g", human[1])
     for section in sections:
         teller.say(section)
-    teller.say(*(["moral"] if teller.chance(0.3) else []), "closing")
-
-
-def _stepchild(teller: Teller) -> None:
-    _short(teller, "step.open", "step.sent", "step.good", "step.bad", "step.end")
+        teller.maybe(0.25, "aside")
+    _close(teller)
 
 
 def _beasts(teller: Teller) -> None:
     _short(teller, "fox.open", *(["fox.second"] if teller.chance(0.7) else []))
 
 
-PLOTS = (
-    (0.20, lambda t: _quest(t, "kin")), (0.25, lambda t: _quest(t, "royal")), (0.15, lambda t: _quest(t, "theft")),
-    (0.09, lambda t: _quest(t, "water")), (0.09, _bargain), (0.06, _stepchild),
-    (0.04, lambda t: _short(t, "inn.open", "inn.second", "inn.third")),
-    (0.03, lambda t: _short(t, "mute.open", "mute.vow", "mute.end")), (0.03, _beasts),
-    (0.02, lambda t: _short(t, "chain.open", "chain.end")), (0.02, lambda t: _short(t, "wise.open", "wise.second", "wise.end")),
-    (0.02, lambda t: _short(t, "swap.open", "swap.middle", "swap.end")),
-)  # fmt: skip
+PLOTS: tuple[tuple[float, Callable[[Teller], None]], ...] = (
+    (0.20, lambda teller: _quest(teller, "kin")),
+    (0.25, lambda teller: _quest(teller, "royal")),
+    (0.15, lambda teller: _quest(teller, "theft")),
+    (0.09, lambda teller: _quest(teller, "water")),
+    (0.09, _bargain),
+    (0.06, lambda teller: _short(teller, "step.open", "step.sent", "step.good", "step.bad", "step.end")),
+    (0.04, lambda teller: _short(teller, "inn.open", "inn.second", "inn.third")),
+    (0.03, lambda teller: _short(teller, "mute.open", "mute.vow", "mute.end")),
+    (0.03, _beasts),
+    (0.02, lambda teller: _short(teller, "chain.open", "chain.end")),
+    (0.02, lambda teller: _short(teller, "wise.open", "wise.second", "wise.end")),
+    (0.02, lambda teller: _short(teller, "swap.open", "swap.middle", "swap.end")),
+)
+
+
+def _plot(rng: Random) -> Callable[[Teller], None]:
+    at = rng.random()
+    for share, plot in PLOTS:
+        at -= share
+        if at < 0:
+            return plot
+    return PLOTS[0][1]
 
 
 def tell(rng: Random) -> str:
     """One tale: a few paragraphs of finished English, separated by blank lines."""
     teller = Teller(rng)
-    girls = [name for name in shuffled(rng, WOMEN) if name not in teller.slots.values()]
-    teller.slots["s1"], teller.slots["s2"] = girls[:2]
-    folk = shuffled(rng, ("wolf", "bear", "badger", "hare", "goose", "cat", "hedgehog", "otter"))
-    trades = shuffled(rng, ("bride", "cobbler", "spinner", "miller", "baker", "weaver"))
-    teller.slots |= {"k1": folk[0], "k2": folk[1], "k3": trades[0], "k4": trades[1]}
-    at = rng.random()
-    for share, plot in PLOTS:
-        at -= share
-        if at < 0:
-            break
-    plot(teller)
-    return finish("\n\n".join(teller.paragraphs))
+    _plot(rng)(teller)
+    return finish(lay_on("\n\n".join(teller.paragraphs), rng, teller.breadth))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from runner.ratchet.noise import estimate
 from runner.report import text
-from runner.trial import Entry, History, Status
+from runner.trial import Attempt, Entry, History, Role, Status
 
 LIMIT_BYTES = 64 * 1024
 PLATEAU = 8  # trials in a row that were not kept, from which on the history says so
@@ -49,8 +49,8 @@ def as_json(history: History, rows: int = 500) -> str:
             "ending": str(entry.ending),
             "val_bpb": entry.val_bpb,
             "incumbent_bpb": entry.incumbent_bpb,
-            "scores": [attempt.val_bpb for attempt in entry.attempts],
-            "train_seconds": [round(attempt.outcome.train_seconds, 1) for attempt in entry.attempts],
+            "scores": [attempt.val_bpb for attempt in _own(entry)],
+            "train_seconds": [round(attempt.outcome.train_seconds, 1) for attempt in _own(entry)],
             "peak_memory_mb": entry.peak_memory_mb,
             "peak_vram_mb": entry.peak_vram_mb,
             "agent": text.line(entry.agent, _CELL),
@@ -72,8 +72,7 @@ def noise(entries: Sequence[Entry]) -> float | None:
         sigma = text.finite(entry.verdict.numbers.get("sigma"))
         if sigma:
             return sigma
-    scores = ([a.val_bpb for a in entry.attempts if a.val_bpb is not None] for entry in entries)
-    found = estimate(scores)
+    found = estimate([a.val_bpb for a in _own(entry) if a.val_bpb is not None] for entry in entries)
     return found.sigma if found.known else None
 
 
@@ -121,9 +120,11 @@ def _standing(entries: Sequence[Entry]) -> str:
     ]
     kept = [entry for entry in entries if entry.status is Status.KEEP]
     if kept:
-        lines.append(_numbers("Baseline", kept[0]))
-        if len(kept) > 1:
-            lines.append(_numbers("Incumbent, the train.py before you", kept[-1]))
+        lines.append(_numbers("Baseline", kept[0], kept[0].val_bpb))
+        if len(kept) > 1:  # its value moves on when it is trained again beside a candidate
+            latest = entries[-1].best_bpb
+            value = kept[-1].val_bpb if latest is None else latest
+            lines.append(_numbers("Incumbent, the train.py before you", kept[-1], value))
     sigma = noise(entries)
     if sigma is not None:
         lines.append(
@@ -133,11 +134,11 @@ def _standing(entries: Sequence[Entry]) -> str:
     return "## Where it stands\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _numbers(what: str, entry: Entry) -> str:
-    trained = [attempt.outcome.train_seconds for attempt in entry.attempts]
-    parts = [f"{what}: trial {entry.number}, val_bpb {text.bpb(entry.best_bpb or entry.val_bpb)}"]
+def _numbers(what: str, entry: Entry, value: float | None) -> str:
+    trained = [attempt.outcome.train_seconds for attempt in _own(entry)]
+    parts = [f"{what}: trial {entry.number}, val_bpb {text.bpb(value)}"]
     if trained:
-        parts.append(f"mean of {len(trained)} training(s) of {sum(trained) / len(trained):.0f} s")
+        parts.append(f"{sum(trained) / len(trained):.0f} s a training")
     if entry.peak_memory_mb:
         parts.append(f"{entry.peak_memory_mb:.0f} MB of memory")
     if entry.peak_vram_mb:
@@ -174,7 +175,7 @@ def _table(title: str, entries: Sequence[Entry], rows: int) -> str:
             str(entry.status),
             text.bpb(entry.val_bpb),
             text.delta(_gap(entry)),
-            str(len(entry.attempts)),
+            str(len(_own(entry))),
             _cell(entry.note),
             _cell(_reason(entry)),
         )
@@ -190,6 +191,11 @@ def _failures(entries: Sequence[Entry], log_tail: LogTail, characters: int) -> I
         told = f"Trial {entry.number}, {_cell(entry.note)}: **{entry.ending}**, {_cell(entry.detail)}"
         log = text.clean(log_tail(entry.number)[-4 * characters :]).strip()[-characters:] if characters else ""
         yield f"{told}\n\nThe end of its log:\n\n{fence(log)}" if log else told
+
+
+def _own(entry: Entry) -> list[Attempt]:
+    """The trainings of its proposal; the incumbent may have been trained again beside it."""
+    return [attempt for attempt in entry.attempts if attempt.role is not Role.INCUMBENT]
 
 
 def _gap(entry: Entry) -> float | None:

@@ -3,8 +3,8 @@
 `confirm` is a group-sequential t test with a look after every training of the candidate. The chance of a
 false keep is spent over the looks by a spending function (Lan & DeMets 1983), here the power family of Kim &
 DeMets (1987), and turned into a bound by the t quantile at the nominal level of each look (the
-significance-level approach of Pocock 1977; Jennison & Turnbull 2000, section 11.4). Early discards follow
-a beta-spending in the manner of Pampallona, Tsiatis & Kim (2001). docs/ratchet.md derives both.
+significance-level approach of Pocock 1977). Early discards are by spending of the chance of a miss (Pampallona,
+Tsiatis & Kim 2001). docs/ratchet.md derives both.
 
 Pure. Knows counts and degrees of freedom, no scores.
 """

@@ -1,9 +1,9 @@
 """The ratchet at scale: thousands of simulated runs at once, and the tables and the plot of docs/ratchet.md.
 
-    python -m runner.ratchet.simulate [--runs N] [--seed N] [--plot FILE]
+    runner bench-rule [--runs N] [--seed N] [--plot FILE]
 
 Every run follows the same protocol as `standing`, and its lines are those of `bounds`; only the arithmetic is
-over arrays. A test plays runs through `decide` and `Standing` with the same draws and finds the same verdicts.
+over arrays; a test plays runs through `decide` and `Standing` with the same draws and finds the same verdicts.
 Scores are in sigmas. Trains nothing; the scenarios and the printing are `study`'s.
 """
 
@@ -26,6 +26,7 @@ from runner.ratchet.student import f_point
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Effects = Callable[[np.random.Generator, int, int], Floats]
 
 
@@ -151,7 +152,7 @@ class Runs:
             left = left[left > 0] - 1
             self.train_incumbent(at)
 
-    def verdicts(self, at: Ints, candidate: Groups, fresh: Groups, trials: int) -> tuple[Any, Any]:
+    def verdicts(self, at: Ints, candidate: Groups, fresh: Groups, trials: int) -> tuple[Flags, Flags]:
         """Of the runs `at`: which keep and which discard, as `decide` does."""
         df = self.df[at] + self.incumbent.df[at] + fresh.df[at]
         squares = self.squares[at] + self.incumbent.squares[at] + fresh.squares[at]
@@ -170,7 +171,7 @@ class Runs:
             dropped |= alike if trials == looks(self.rule) else squares < alike_below(SAME, trials)
         return kept, dropped
 
-    def propose(self, number: int, effect: Floats) -> Floats:
+    def propose(self, number: int, effect: Floats) -> Flags:
         """One proposal in every run. Returns which kept it."""
         candidate, fresh = Groups.empty(self.runs), Groups.empty(self.runs)
         kept = np.zeros(self.runs, dtype=bool)
@@ -200,7 +201,7 @@ class Runs:
         self.result.improvement[number] = -self.truth.mean()
         return kept
 
-    def close(self, kept: Any, effect: Floats, candidate: Groups, fresh: Groups) -> None:
+    def close(self, kept: Flags, effect: Floats, candidate: Groups, fresh: Groups) -> None:
         """What `Standing.decided` does, and the trainings that are then due."""
         df = self.df + self.incumbent.df
         known = (df > 0) & (fresh.df > 0)
@@ -225,17 +226,10 @@ class Runs:
         self.due("keep", at)
 
 
-def simulate(
-    rule: RatchetSettings, scenario: Scenario, runs: int, seed: int = 1, noise: Floats | None = None
-) -> Result:
-    """Plays `runs` runs. noise: every run's draws, if not to be drawn here, of shape (runs, enough).
-
-    Raises IndexError if a run used up its draws.
-    """
+def simulate(rule: RatchetSettings, scenario: Scenario, runs: int, seed: int = 1) -> Result:
+    """Plays `runs` runs. Raises IndexError if one used up its draws."""
     rng = np.random.default_rng(seed)
-    if noise is None:
-        noise = stream(rng, scenario.noise, (runs, 60 + 5 * scenario.proposals))
-    state = Runs(rule, scenario, noise)
+    state = Runs(rule, scenario, stream(rng, scenario.noise, (runs, 60 + 5 * scenario.proposals)))
     first = state.incumbent.mean.copy()
     for number in range(scenario.proposals):
         state.propose(number, scenario.effects(rng, number, runs))
@@ -244,9 +238,3 @@ def simulate(
     result.bias = float((state.incumbent.mean - state.truth).mean())
     result.reported = float((first - state.incumbent.mean).mean())
     return result
-
-
-if __name__ == "__main__":
-    from runner.ratchet.study import main
-
-    main()

@@ -57,7 +57,7 @@ def sources(by_seed: Mapping[int, Sequence[float]]) -> Sources | None:
     """Components of variance from several trainings with each of several seeds; None if either is missing.
 
     One-way analysis of variance with random effects, unequal counts allowed (Searle, Casella & McCulloch,
-    Variance Components, 1992, section 3.6); a negative component is reported as 0.
+    Variance Components, 1992); a negative component is reported as 0.
     """
     groups = [checked(scores, f"seed {seed}") for seed, scores in by_seed.items()]
     count, total = len(groups), sum(map(len, groups))

@@ -174,6 +174,11 @@ class Container:
         """Ends and removes the container; does nothing if it is gone."""
         if not self.id:
             return
+        # Docker that is told to remove a container in the very moment of its end may list it for ever as
+        # being removed: so first see it ended, then remove it.
+        with contextlib.suppress(InfraError):
+            if self.state().get("Running"):
+                self.kill()
         with faults(f"removing the container {self.spec.name}"):
             try:
                 self._api.remove_container(self.id, force=True, v=True)

@@ -29,6 +29,7 @@ def reap(engine: Engine, tag: str = "") -> list[str]:
                 except docker.errors.APIError as error:
                     if not gone(error):
                         raise
+                    continue  # gone already; Docker may list such a one as being removed until it is restarted
             removed.append(str((container.get("Names") or [container["Id"]])[0]).lstrip("/"))
     with faults("listing volumes"):
         volumes: list[dict[str, Any]] = engine.api.volumes(filters={"label": [wanted]}).get("Volumes") or []

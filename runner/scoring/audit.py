@@ -18,7 +18,11 @@ from runner.scoring.windows import Windows
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The largest difference of claim and audit, its root mean square and its mean that noise explains, nats."""
+    """The largest difference of claim and audit, its root mean square and its mean that noise explains, nats.
+
+    For a model that knows more than nothing; of one that is k times as surprised as a uniform guess would be,
+    whose logits are large and wrong, k times as much is borne: it has nothing to gain.
+    """
 
     position: float
     rms: float
@@ -27,9 +31,10 @@ class Tolerance:
 
 # Measured over honest models in float32 and bfloat16: docs/scoring.md, "Tolerances".
 TOLERANCES = {
-    "cpu": Tolerance(position=0.02, rms=0.002, mean=0.001),
+    "cpu": Tolerance(position=0.1, rms=0.01, mean=0.002),
     "cuda": Tolerance(position=0.5, rms=0.05, mean=0.01),
 }
+DRIFT = 5.5  # chance takes an honest model beyond it at most once in four million scorings
 
 
 def sample_size(counts: NDArray[Any], wanted: int) -> int:
@@ -111,24 +116,58 @@ def estimate(claimed_sum: float, population: int, claims: NDArray[Any], audits: 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How claims and audits compare. disagreements: positions beyond tolerance; mean, rms, largest: nats."""
+    """How claims and audits compare. disagreements: positions beyond tolerance; mean, rms, largest: nats.
+
+    drift: how strongly the differences follow the order in which either container was asked, in standard
+    deviations of what chance gives.
+    """
 
     positions: int
     disagreements: int
     mean: float
     rms: float
     largest: float
+    drift: float
     tolerance: Tolerance
 
     @property
     def honest(self) -> bool:
         """Whether numerical noise explains all differences."""
         within = self.rms <= self.tolerance.rms and abs(self.mean) <= self.tolerance.mean
-        return self.disagreements == 0 and within
+        return self.disagreements == 0 and within and self.drift <= DRIFT
 
 
-def compare(claims: NDArray[Any], audits: NDArray[Any], tolerance: Tolerance) -> Agreement:
-    """Claims (n,) beside audits (n,), in nats; both finite."""
+def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean ranks (n,) of `values` (n,), centred and scaled to length 1; zeros where all are equal."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    ranks = ranks - ranks.mean()
+    return np.asarray(ranks / max(float(np.linalg.norm(ranks)), 1e-12), dtype=np.float64)
+
+
+def drift(differences: NDArray[Any], order: NDArray[Any]) -> float:
+    """How far the differences (n,) follow when in the claims (n,), or in the audit (their own order), they arose.
+
+    The largest of six rank correlations (Spearman's), of the difference and its size with either order and with
+    the earlier of both, times √(n − 1). The host orders both at random, so for a model without memory each is
+    standard normal, whatever its noise: an exact permutation test, free of any tolerance.
+    """
+    audited = np.arange(len(differences))
+    times = [_ranks(audited), _ranks(order), _ranks(np.minimum(audited, order))]
+    kinds = [_ranks(differences), _ranks(np.abs(differences))]
+    return max(abs(float(k @ t)) for k in kinds for t in times) * math.sqrt(max(1, len(differences) - 1))
+
+
+def compare(
+    claims: NDArray[Any], audits: NDArray[Any], order: NDArray[Any], vocabulary: int, device: str
+) -> Agreement:
+    """Claims (n,) beside audits (n,), in nats, both finite, in the order of the audit.
+
+    order (n,): when each was claimed. device: `cpu` or `cuda`, whose tolerance is used.
+    """
+    surprise = max(1.0, -float(np.mean(audits)) / math.log(vocabulary))
+    base = TOLERANCES[device]
+    tolerance = Tolerance(surprise * base.position, surprise * base.rms, surprise * base.mean)
     differences = np.asarray(claims, dtype=np.float64) - np.asarray(audits, dtype=np.float64)
     sizes = np.abs(differences)
     return Agreement(
@@ -137,5 +176,6 @@ def compare(claims: NDArray[Any], audits: NDArray[Any], tolerance: Tolerance) ->
         mean=float(np.mean(differences)),
         rms=float(np.sqrt(np.mean(sizes**2))),
         largest=float(sizes.max()),
+        drift=drift(differences, order),
         tolerance=tolerance,
     )

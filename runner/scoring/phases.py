@@ -89,8 +89,8 @@ def _ask_for(asked: NDArray[Any], slot: int, position: int) -> None:
 
 def claim(
     client: ModelClient, plan: Plan, chosen: NDArray[Any], positions: NDArray[Any], progress: Progress
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Σ c over the scored positions of each window (N,), and c at the audited ones (n,), in nats.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Σ c over the scored positions of each window (N,), c at the audited ones (n,), nats, and when they were claimed.
 
     Whole windows in random order, the last batch filled with training text. Raises ModelFault.
     """
@@ -114,4 +114,4 @@ def claim(
             if w in slot:
                 audited[slot[w]] = row[positions[slot[w]]]
         progress(part.stop, count)
-    return sums, audited
+    return sums, audited, np.argsort(order)[chosen]

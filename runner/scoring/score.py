@@ -67,10 +67,10 @@ def score(
             return answer
 
     audits = converse("audit", phases.audit)
-    sums, claims = converse("claims", phases.claim)
+    sums, claims, order = converse("claims", phases.claim)
     population = int(windows.counts.sum())
     result = survey.estimate(math.fsum(sums), population, claims, audits)
-    agreement = survey.compare(claims, audits, survey.TOLERANCES[device])
+    agreement = survey.compare(claims, audits, order, vocabulary, device)
     computed = Score(
         val_bpb=bits_per_byte(result.corrected, windows.bytes),
         stderr_bpb=bits_per_byte(result.stderr, windows.bytes),
@@ -108,6 +108,8 @@ def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
     n = agreement.positions
     if agreement.disagreements:
         found = f"disagree at {agreement.disagreements} of {n} audited positions"
+    elif agreement.drift > survey.DRIFT:
+        found = f"differ by the order of {n} audited positions"
     else:
         found = f"differ by {agreement.rms:.2g} nats (root mean square) over {n} audited positions"
     numbers = {
@@ -116,6 +118,7 @@ def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
         "mean_difference_nats": agreement.mean,
         "rms_difference_nats": agreement.rms,
         "max_difference_nats": agreement.largest,
+        "drift": agreement.drift,
         "claimed_bpb": computed.val_bpb - computed.correction_bpb,
         "correction_bpb": computed.correction_bpb,
     }

@@ -16,6 +16,7 @@ def peek(logits, x, where):
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def predict(x):
         callers, frame = set(), sys._getframe()
         while frame:

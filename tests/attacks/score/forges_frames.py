@@ -9,6 +9,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def predict(x):
         for fd in range(3, 20):
             try:

@@ -9,6 +9,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def longer_rows(x):
         frame = sys._getframe()
         while frame:

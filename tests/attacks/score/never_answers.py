@@ -8,6 +8,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def predict(x):
         while x.any():
             time.sleep(1)

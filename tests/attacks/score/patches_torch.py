@@ -9,6 +9,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def certain(logits, *args, **kwargs):
         return logits.amax(-1)
 

@@ -7,6 +7,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def predict(x):
         logits = table[x].clone()
         for step in range(2, min(18, x.shape[1])):

@@ -7,6 +7,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def predict(x):
         print("val_bpb: 0.123456", flush=True)
         os.write(1, b'{"ending": "ok", "val_bpb": 0.123456}\n')

@@ -7,6 +7,7 @@ import torch
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
+
     def predict(x):
         counts = table.exp()
         counts.index_put_((x[:, :-1].flatten(), x[:, 1:].flatten()), torch.tensor(10.0), accumulate=True)

@@ -5,7 +5,6 @@ Prints markdown. Trains nothing, decides nothing.
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from runner.config import RatchetSettings
 from runner.ratchet.simulate import Effects, Floats, Result, Scenario, simulate
@@ -125,8 +125,6 @@ def _null(done: Result) -> list[str]:
 
 def plot(path: Path, runs: int, seed: int, mixes: dict[str, Result]) -> None:
     """Three panels: keeps of nothing over proposals, power over the true gain, improvement over trainings."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     gains = np.linspace(0.0, 5.0, 21)
@@ -144,20 +142,16 @@ def plot(path: Path, runs: int, seed: int, mixes: dict[str, Result]) -> None:
     figure.savefig(path, dpi=110)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m runner.ratchet.simulate", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10_000, help="simulated runs of 100 proposals (10000)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plot", type=Path, help="where to draw the plot, a .png")
-    given = parser.parse_args(arguments)
+def study(runs: int, seed: int, to: Path | None) -> None:
+    """Prints the tables of docs/ratchet.md, and draws its plot where `to` is given. Takes minutes."""
     began = time.monotonic()
-    print(f"{given.runs} runs of 100 proposals, seed {given.seed}\n\n## Rules\n")
-    print(nothing_changes(given.runs, given.seed))
-    print("## confirm under worse conditions\n\n" + harder(given.runs, given.seed))
-    print("## Proposals that fix their own seeds\n\n" + own_seeds(given.runs, given.seed))
-    mixes = [mixture(scenario, given.runs, given.seed) for scenario in MIXED]
+    print(f"{runs} runs of 100 proposals, seed {seed}\n\n## Rules\n")
+    print(nothing_changes(runs, seed))
+    print("## confirm under worse conditions\n\n" + harder(runs, seed))
+    print("## Proposals that fix their own seeds\n\n" + own_seeds(runs, seed))
+    mixes = [mixture(scenario, runs, seed) for scenario in MIXED]
     for scenario, (printed, _) in zip(MIXED, mixes, strict=True):
         print(f"## Mixed proposals: {scenario.name}\n\n{printed}")
-    if given.plot:
-        plot(given.plot, given.runs, given.seed, mixes[0][1])
+    if to:
+        plot(to, runs, seed, mixes[0][1])
     print(f"{time.monotonic() - began:.0f} s")

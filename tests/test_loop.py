@@ -1,0 +1,222 @@
+"""The loop's control flow: what is trained, in which order, and what becomes of it. Parts are small real classes."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import factories
+import pytest
+
+from runner import ratchet
+from runner.agents.fault import AgentFault, Fault
+from runner.config import RatchetSettings
+from runner.errors import InfraError, UsageError
+from runner.loop import Limits, Loop, Trial, Values
+from runner.trial import Attempt, Ending, Entry, History, Proposal, Role, Status, Verdict
+
+BASELINE = Proposal(b"x = 0\n", "the baseline", "baseline")
+
+
+class Quiet:
+    """A Watcher that only remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.entries: list[Entry] = []
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[Any]:
+        yield lambda detail, fraction: None
+
+    def proposing(self, *_: Any) -> None: ...
+
+    def training(self, *_: Any) -> None: ...
+
+    def reading(self, *_: Any) -> None: ...
+
+    def scoring(self, *_: Any) -> None: ...
+
+    def scored(self, *_: Any) -> None: ...
+
+    def decided(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+class Memory:
+    """A Record in memory."""
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        self.entries: list[Entry] = list(entries)
+        self.best = BASELINE.source
+
+    def history(self) -> History:
+        return History("t", tuple(self.entries), self.best, "", 1)
+
+    def write(self, trial: Trial, verdict: Verdict, status: Status, values: Values) -> Entry:
+        entry = factories.entry(
+            trial.number, status, values.own, values.incumbent, values.best,
+            attempts=tuple(trial.attempts), verdict=verdict, proposal=trial.proposal.digest,
+        )  # fmt: skip
+        self.entries.append(entry)
+        if status is Status.KEEP:
+            self.best = trial.proposal.source
+        return entry
+
+
+class Scripted:
+    """A Bench: the score of a source is its number of bytes / 100 plus noise; endings and faults by a script."""
+
+    def __init__(self, sigma: float = 0.001, script: dict[int, list[Any]] | None = None) -> None:
+        self.rng, self.sigma, self.script = random.Random(1), sigma, script or {}
+        self.done: list[tuple[int, Role]] = []
+
+    def attempt(self, trial: Trial, role: Role) -> Attempt:
+        planned = self.script.get(trial.number, [])
+        self.done.append((trial.number, role))
+        if planned:
+            step = planned.pop(0)
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, Ending):
+                return factories.attempt(None, 1, step, "as scripted", role)
+        source = trial.incumbent if role is Role.INCUMBENT else trial.proposal.source
+        return factories.attempt(len(source) / 100 + self.rng.gauss(0, self.sigma), 1, role=role)
+
+
+class Listed:
+    """A Proposer that goes through a list; an exception in it is raised."""
+
+    name = "listed"
+
+    def __init__(self, *sources: Any) -> None:
+        self.sources = list(sources)
+
+    def propose(self, history: History) -> Proposal:
+        source = self.sources.pop(0)
+        if isinstance(source, Exception):
+            raise source
+        return Proposal(source, f"{len(source)} bytes", self.name)
+
+
+def looped(proposer: Listed, bench: Scripted, trials: int, record: Memory | None = None) -> tuple[Loop, Memory, Quiet]:
+    watcher, memory = Quiet(), record or Memory()
+    loop = Loop(proposer, bench, memory, watcher, RatchetSettings())
+    loop.run(BASELINE, Limits(trials=trials))
+    return loop, memory, watcher
+
+
+BETTER, WORSE = b"x\n", b"x = 0  # longer\n"
+
+
+def test_the_baseline_is_trial_0_trained_as_often_as_the_rule_asks() -> None:
+    bench = Scripted()
+    _, memory, _ = looped(Listed(), bench, 0)
+    assert bench.done == [(0, Role.CANDIDATE)] * RatchetSettings().calibrate_trials
+    assert memory.entries[0].status is Status.KEEP
+    assert memory.entries[0].incumbent_bpb is None
+    assert memory.entries[0].best_bpb == memory.entries[0].val_bpb
+
+
+def test_something_better_is_kept_after_a_rerun_and_scored_afresh() -> None:
+    bench = Scripted()
+    _, memory, _ = looped(Listed(BETTER), bench, 1)
+    kept = memory.entries[1]
+    roles = [role for number, role in bench.done if number == 1]
+    assert kept.status is Status.KEEP
+    assert roles.count(Role.CANDIDATE) >= 2
+    assert roles[-2:] == [Role.AFRESH, Role.AFRESH]
+    fresh = ratchet.scores(kept.attempts, Role.AFRESH)
+    assert kept.val_bpb == pytest.approx(sum(fresh) / len(fresh))
+    assert kept.best_bpb == kept.val_bpb
+    assert memory.best == BETTER
+
+
+def test_something_plainly_worse_costs_one_training() -> None:
+    bench = Scripted()
+    _, memory, _ = looped(Listed(WORSE), bench, 1)
+    assert [role for number, role in bench.done if number == 1] == [Role.CANDIDATE]
+    assert memory.entries[1].status is Status.DISCARD
+    assert memory.entries[1].best_bpb == pytest.approx(memory.entries[0].val_bpb)
+    assert memory.best == BASELINE.source
+
+
+@pytest.mark.parametrize("ending", [Ending.CRASH, Ending.OOM, Ending.TIMEOUT, Ending.INVALID, Ending.AUDIT])
+def test_a_proposal_that_fails_is_not_retried_and_the_loop_goes_on(ending: Ending) -> None:
+    bench = Scripted(script={1: [ending]})
+    _, memory, _ = looped(Listed(BETTER, b"xx"), bench, 2)
+    assert [entry.status for entry in memory.entries[:2]] == [Status.KEEP, Status.CRASH]
+    assert memory.entries[1].val_bpb is None
+    assert memory.entries[1].best_bpb == memory.entries[0].best_bpb
+    assert str(ending) in memory.entries[1].verdict.reason
+    assert len([1 for number, _ in bench.done if number == 1]) == 1
+    assert len(memory.entries) == 3
+
+
+def test_a_version_that_fails_when_it_is_scored_afresh_is_not_kept() -> None:
+    class FailsLate(Scripted):
+        def attempt(self, trial: Trial, role: Role) -> Attempt:
+            if role is Role.AFRESH:
+                return factories.attempt(None, 1, Ending.CRASH, "by chance", role)
+            return super().attempt(trial, role)
+
+    _, memory, _ = looped(Listed(BETTER), FailsLate(), 1)
+    assert memory.entries[1].status is Status.CRASH
+    assert memory.best == BASELINE.source
+
+
+def test_a_fault_of_the_machine_is_tried_again_and_is_no_result() -> None:
+    bench = Scripted(script={1: [InfraError("the engine hiccups")]})
+    _, memory, watcher = looped(Listed(WORSE), bench, 1)
+    assert memory.entries[1].status is Status.DISCARD
+    assert len(memory.entries[1].attempts) == 1
+    assert any("hiccups" in message for message in watcher.messages)
+
+
+def test_a_machine_that_keeps_failing_ends_the_run_and_records_nothing() -> None:
+    bench = Scripted(script={1: [InfraError("dead")] * 10})
+    memory = Memory()
+    with pytest.raises(InfraError, match="dead"):
+        looped(Listed(WORSE), bench, 1, memory)
+    assert len(memory.entries) == 1
+
+
+def test_a_proposer_that_fails_is_asked_again_and_given_up_after_a_while() -> None:
+    fault = AgentFault(next(iter(Fault)), "did nothing")
+    _, memory, _ = looped(Listed(fault, fault, WORSE), Scripted(), 1)
+    assert len(memory.entries) == 2
+    with pytest.raises(AgentFault):
+        looped(Listed(*[fault] * 9), Scripted(), 1)
+
+
+def test_a_baseline_that_fails_is_a_clear_error() -> None:
+    memory = Memory()
+    with pytest.raises(UsageError, match="baseline"):
+        looped(Listed(), Scripted(script={0: [Ending.CRASH]}), 1, memory)
+    assert memory.entries == []
+
+
+def test_a_resumed_run_stands_where_the_first_left_it() -> None:
+    loop, memory, _ = looped(Listed(BETTER, WORSE, b"x = 1\n"), Scripted(), 3)
+    resumed = Loop(Listed(), Scripted(), memory, Quiet(), RatchetSettings())
+    resumed.run(BASELINE, Limits(trials=0))
+    assert resumed.standing == loop.standing
+    assert resumed.standing == ratchet.standing_of(memory.entries, RatchetSettings())
+
+
+def test_it_stops_once_the_score_is_low_enough() -> None:
+    watcher, memory = Quiet(), Memory()
+    loop = Loop(Listed(WORSE, BETTER, WORSE, WORSE), Scripted(), memory, watcher, RatchetSettings())
+    loop.run(BASELINE, Limits(until=0.03))
+    assert [entry.status for entry in memory.entries] == [Status.KEEP, Status.DISCARD, Status.KEEP]
+
+
+def test_it_stops_before_another_trial_when_the_hours_are_over() -> None:
+    memory = Memory()
+    Loop(Listed(), Scripted(), memory, Quiet(), RatchetSettings()).run(BASELINE, Limits(hours=0))
+    assert len(memory.entries) == 1
