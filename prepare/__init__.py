@@ -87,6 +87,11 @@ def separator(lab: Path | None = None) -> int:
     return int(_meta(lab or LAB)["separator"])
 
 
+def train_tokens(lab: Path | None = None) -> int:
+    """Tokens of training text: one epoch."""
+    return int(_meta(lab or LAB)["train_tokens"])
+
+
 def tokenizer(lab: Path | None = None) -> tokenizers.Tokenizer:
     """The byte-level BPE tokenizer that made the data."""
     from tokenizers import Tokenizer

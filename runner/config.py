@@ -41,7 +41,7 @@ class TrialSettings:
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    tokens: int = 262_144  # validation tokens scored at most
+    tokens: int = 327_680  # validation tokens scored at most; see docs/scoring.md, "Cost"
     audit_positions: int = 512  # n; a cheat at a fraction f of positions escapes with probability (1 - f)^n
     timeout_seconds: float = 300.0  # for each model container
     load_seconds: float = (

@@ -149,14 +149,16 @@ def _failure(status: int, said: list[str]) -> UsageError | InfraError:
     return InfraError(f"making the data failed: the builder {how}", f"What it said: {log.name}")
 
 
-def put_in_place(fresh: Path, data: Path) -> None:
-    """`fresh` becomes `data`; the data of before is removed. In one step where the file system can exchange names."""
+def put_in_place(fresh: Path, data: Path, exchange: Callable[[Path, Path], bool] | None = None) -> None:
+    """`fresh` becomes `data`; what was there is left as `fresh`, or removed.
+
+    In one step where the file system can exchange two names; else a kill between two renames is mended by `tidy`.
+    """
     if not data.exists():
         fresh.rename(data)
-        return
-    if not _exchange(fresh, data):
+    elif not (exchange or _exchange)(fresh, data):
         old = data.with_name(f".data.old-{secrets.token_hex(4)}")
-        data.rename(old)  # a kill between these two lines is mended by `tidy`
+        data.rename(old)
         fresh.rename(data)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -38,7 +38,7 @@ class Reading:
     step: int | None = None
     loss: float | None = None
     tokens: int | None = None
-    rate: float | None = None  # learning-rate multiplier
+    rate: float | None = None  # tokens a second
     memory_mb: float | None = None
 
 

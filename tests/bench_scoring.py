@@ -215,10 +215,15 @@ print(total, loaded - began, time.monotonic() - loaded)
 """
 
 
+def cpu_seconds() -> float:
+    """Processor time of this process and its ended children."""
+    return sum(os.times()[:4])
+
+
 def cost(torch_python: str, large: bool) -> None:
     """Wall-clock beside a plain evaluation of the same windows in one process, bytes on the wire, memory."""
     shape = {"arch": "gpt", "width": 192, "depth": 4, "vocabulary": 2048, "window": 256}
-    tokens = 262_144
+    tokens = ScoreSettings().tokens
     if large:
         shape = {"arch": "bigram", "width": 32, "depth": 1, "vocabulary": 8192, "window": 2048}
         tokens = 2_000_000
@@ -234,6 +239,7 @@ def cost(torch_python: str, large: bool) -> None:
         [torch_python, "-c", program, str(folder / "lab" / "train"), json.dumps(spec), checkpoint], check=True
     )
     settings = replace(ScoreSettings(), tokens=tokens, timeout_seconds=1000, load_seconds=60)
+    clock = cpu_seconds()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     result = score(
         hosts(folder, torch_python),
@@ -244,6 +250,7 @@ def cost(torch_python: str, large: bool) -> None:
         device="cpu",
         settings=settings,
     )
+    spent = cpu_seconds() - clock
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     windows = cut(split, corpus.token_bytes, spec["window"], tokens)
     np.save(folder / "windows.npy", windows.tokens)
@@ -256,7 +263,9 @@ def cost(torch_python: str, large: bool) -> None:
         str(folder / "windows.npy"),
     ]
     command.append(str(batch_rows(spec["window"], spec["vocabulary"])))
+    clock = cpu_seconds()
     plain = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    plainly = cpu_seconds() - clock
     bits = float(plain[0]) / np.log(2) / windows.bytes
     start = float(plain[1])
     print(f"scored {result.tokens} tokens, {result.positions} audited, {spec}")
@@ -264,6 +273,7 @@ def cost(torch_python: str, large: bool) -> None:
     print(f"plain {bits:.9f}")
     print(f"wall: score {result.seconds:.1f} s; plain {float(plain[2]):.1f} s + start {start:.1f} s")
     print(f"ratio without the two starts: {(result.seconds - 2 * start) / float(plain[2]):.2f}")
+    print(f"processor time of host and containers {spent:.1f} s, of the plain evaluation {plainly:.1f} s")
     print(f"sent {result.sent_bytes / 1e6:.1f} MB, received {result.received_bytes / 1e6:.1f} MB")
     print(f"host process: peak {after:.0f} MB, of it before the score {before:.0f} MB")
     shutil.rmtree(folder)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,3 +67,79 @@ def leftovers(engine: Any, tag: str) -> Any:
         return found + [v["Name"] for v in engine.api.volumes(filters=wanted).get("Volumes") or []]
 
     return names
+
+
+SETTINGS = """
+[data]
+source = "text:tales.txt"
+vocab_size = 400
+window = 64
+
+[trial]
+budget_seconds = 20
+memory_mb = 1024
+device = "cpu"
+
+[score]
+tokens = 8192
+audit_positions = 32
+
+[ratchet]
+calibrate_trials = 2
+"""
+
+
+@pytest.fixture(scope="session")
+def lab_with_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small lab outside git with its data made: copy it, do not change it."""
+    from runner import data
+    from runner.config import load
+
+    sys.path.insert(0, str(ROOT))
+    from prepare import tales
+
+    lab = tmp_path_factory.mktemp("lab") / "lab"
+    shutil.copytree(ROOT / "prepare", lab / "prepare", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "images", lab / "images")
+    for name in ("Dockerfile", "program.md"):
+        shutil.copy(ROOT / name, lab / name)
+    (lab / "train").mkdir()
+    shutil.copy(ROOT / "tests" / "labs" / "train.py", lab / "train" / "train.py")
+    (lab / "runner.toml").write_text(SETTINGS)
+    (lab / "tales.txt").write_text("\n\n\n".join(tales.generate(5, 1_200_000)))
+    data.prepare(lab, load(lab / "runner.toml").data, lambda what, fraction: None)
+    return lab
+
+
+@pytest.fixture
+def lab(lab_with_data: Path, tmp_path: Path) -> Path:
+    """A lab of this test's own, in git, with data."""
+    copy = tmp_path / "lab"
+    shutil.copytree(lab_with_data, copy)
+    (copy / ".gitignore").write_text("/data/\n/runs/\n")
+    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "lab"]):
+        subprocess.run(["git", *command], cwd=copy, check=True, env=environment(tmp_path))
+    return copy
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Of a user with no git configuration of their own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    names = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@localhost"}
+    names |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@localhost"}
+    return {**kept, **names, "HOME": str(home), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Any:
+    """Runs the command line as a user would: `runner(lab, "go", …)` gives the finished process."""
+
+    def run(
+        lab: Path, *arguments: str, timeout: float = 300, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "runner", "--lab", str(lab), *arguments],
+            capture_output=True, text=True, timeout=timeout, env=environment(tmp_path), **options,
+        )  # fmt: skip
+
+    return run

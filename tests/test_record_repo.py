@@ -325,6 +325,15 @@ def test_dirty_names_changed_files_of_the_lab_alone(tmp_path: Path) -> None:
 
 def test_a_touched_file_is_not_dirty(lab: Path) -> None:
     os.utime(lab / "runner.toml", (1, 1))
+    before = snapshot(lab)
+    assert LabRepo(lab).dirty(["runner.toml"]) == []
+    assert snapshot(lab) == before  # git would write what it learnt to the index
+
+
+def test_a_lab_whose_name_is_a_pattern_is_not_taken_for_one(tmp_path: Path) -> None:
+    make_lab(tmp_path / "top" / "lab-2", top=tmp_path / "top")
+    lab = make_lab(tmp_path / "top" / "lab*", top=tmp_path / "top")
+    (tmp_path / "top" / "lab-2" / "runner.toml").write_text("changed\n")
     assert LabRepo(lab).dirty(["runner.toml"]) == []
 
 

@@ -9,8 +9,10 @@ import pytest
 import recordlab
 from recordlab import git, make_lab, snapshot
 
-from runner.errors import UsageError
+from runner.errors import InfraError, UsageError
+from runner.record.plumbing import Git
 from runner.record.repo import LabRepo
+from runner.record.worktree import admin
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +163,19 @@ def test_without_its_git_file_the_users_checkout_is_not_taken_for_it(
     assert (worktree / "train" / "train.py").read_bytes() == b"LR = 0.05\n"
 
 
+def test_a_git_that_lost_its_folder_does_not_fall_back_on_the_one_around_it(
+    repo: LabRepo, worktree: Path
+) -> None:
+    place = admin(worktree, repo.common)
+    assert place is not None
+    own = Git.at(place, worktree)
+    (worktree / ".git").unlink()
+    assert own.text("rev-parse", "--absolute-git-dir") == str(place)
+    shutil.rmtree(worktree)
+    with pytest.raises(InfraError):
+        own.text("rev-parse", "--absolute-git-dir")
+
+
 def test_a_lab_that_was_moved_gets_a_new_worktree(repo: LabRepo, worktree: Path, lab: Path) -> None:
     (worktree / "train" / "train.py").write_text("mine\n")
     lab.rename(lab.parent / "moved")
@@ -178,6 +193,23 @@ def test_a_copied_lab_does_not_touch_the_original(repo: LabRepo, worktree: Path,
     assert clean(copy.worktree("nov23").path)
     assert (worktree / "train" / "train.py").read_bytes() == recordlab.BASELINE
     assert clean(worktree)
+
+
+def test_a_copied_run_does_not_share_the_originals_worktree(repo: LabRepo, worktree: Path) -> None:
+    shutil.copytree(worktree.parent, worktree.parent.with_name("copy"), symlinks=True)
+    repo.create_branch("copy", repo.base)
+    repo.ensure_worktree("copy")
+    assert git(repo.worktree("copy").path, "symbolic-ref", "HEAD") == "refs/heads/autoresearch/copy"
+    assert git(worktree, "symbolic-ref", "HEAD") == "refs/heads/autoresearch/nov23"
+    assert clean(worktree)
+
+
+def test_the_train_py_of_an_earlier_trial_is_no_edit(repo: LabRepo, worktree: Path) -> None:
+    for number in (1, 2, 3):
+        advance(repo, b"LR = %d\n" % number, number)
+    (worktree / "train" / "train.py").write_bytes(b"LR = 1\n")
+    assert repo.ensure_worktree("nov23") == []
+    assert (worktree / "train" / "train.py").read_bytes() == b"LR = 3\n"
 
 
 def test_runs_may_be_a_link_to_another_disk(lab: Path, tmp_path: Path) -> None:

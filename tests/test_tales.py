@@ -105,8 +105,8 @@ def told(seed: int) -> tuple[Teller, str]:
 def test_the_charm_that_wakes_the_agent_is_the_one_that_came_with_it() -> None:
     for seed in range(200):
         teller, tale = told(seed)
-        charm = re.sub(r"\W+", " ", teller.slots["charm"]).lower().strip()
-        song = re.sub(r"\W+", " ", teller.slots["song"]).lower().strip()
+        charm = re.sub(r"\W+", " ", finish(teller.slots["charm"])).lower().strip()
+        song = re.sub(r"\W+", " ", finish(teller.slots["song"])).lower().strip()
         verses = [re.sub(r"\W+", " ", verse).lower().strip() for verse in re.findall(r"(?:\n {4}.*){2}", tale)]
         assert verses.count(charm) >= 2, tale
         assert set(verses) <= {charm, song}, tale

@@ -20,7 +20,7 @@ _ADJECTIVES = {
         warm, sooty, cold, tiled, black, smoking, enormous, cracked, humming, old
         """,
     "bed pillow": "hard, soft, narrow, straw, feather, cold, unmade, wide",
-    "road path track way": """
+    "road path track": """
         dusty, stony, winding, muddy, lonely, straight, steep, white, grassy, rutted, sunken, endless
         """,
     "hill ridge mountain": """
@@ -40,7 +40,7 @@ _ADJECTIVES = {
     "eyes": "bright, wet, tired, pale, merry, sleepy, wide, dark, red, watchful",
     "voice": "small, hoarse, deep, clear, cracked, friendly, thin, hollow, sweet, trembling, rough",
     "heart": "heavy, brave, beating, sore, stout, light, good, foolish",
-    "hair beard": "tangled, white, long, red, curly, dusty, wet, grizzled, uncombed",
+    "beard": "tangled, white, long, red, curly, dusty, wet, grizzled, uncombed",
     "bread loaf cake crust": "stale, fresh, black, sweet, dry, burnt, warm, crumbly, salted, good",
     "coat cap shoes boots hat": """
         patched, wet, old, Sunday, dusty, worn-out, borrowed, brown, grey, ill-fitting, mended
@@ -80,6 +80,7 @@ MANNERS = words(
     """
 )
 _SYNONYMS = {
+    "all at once": "all at once, suddenly, with no warning, before anyone knew how",
     "at once": "at once, straightway, without delay, there and then, on the spot, without a moment's thought",
     "At last": "At last, In the end, After long waiting, When hope was nearly gone, Finally",
     "at last": "at last, at long last, finally",
@@ -95,7 +96,7 @@ _SYNONYMS = {
     "trembled": "trembled, shook, shivered, quaked, quailed",
     "whispered": "whispered, murmured, breathed, said under the breath",
     "answered": "answered, replied, rejoined",
-    "hungry": "hungry, starving, famished, sharp-set",
+    "hungry": "hungry, starving, famished, half starved",
     "tired": "tired, weary, worn out, dead beat, footsore",
     "glad": "glad, happy, joyful, light of heart, pleased",
     "beautiful": "beautiful, lovely, fair, comely",

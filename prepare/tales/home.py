@@ -25,7 +25,7 @@ the crows turn back], lies $home. There [once lived|lived] a $owner whose $rank 
 $lad|a @kind $lad|a @brave $lad], with $eye eyes and [not a penny in the world|hair the colour of straw|holes
 in both shoes].
 
-[This happened|What I shall tell you happened] [in $home|on the edge of $wood], in [a year when the corn stood
+[This happened|What I shall tell you happened] [in $home|in $home, on the edge of $wood], in [a year when the corn stood
 high|a year of locusts|the year of the great snow|a year with two summers]. [There was|There lived there] a
 $owner whose $rank $child was called $h, and [everyone thought there was nothing more to be said|that is the
 one to watch].

@@ -154,11 +154,8 @@ class Worktree:
     def _edits(self, git: Git, tip: str, known: Known) -> list[str]:
         """The paths in it that a person changed: neither the tip's content nor a train.py of this run's."""
         git.run("update-index", "-q", "--refresh")
-        listed: set[str] = set()
-        for where in ((), ("--cached",)):
-            listed |= set(git.fields("diff-index", "--name-only", "-z", "--ignore-submodules=all", *where, tip))
-        listed.discard(self.train)
-        there = [path for path in sorted(listed) if _obstacle(self.path, path)]
+        listed = git.fields("diff-index", "--name-only", "-z", "--ignore-submodules=all", tip)
+        there = [path for path in listed if path != self.train and _obstacle(self.path, path)]
         wanted = _blobs(git, tip) if there else {}
         edits = [path for path in there if self._content(git, path) != wanted.get(path)]
         if _obstacle(self.path, self.train) and not self._is_of(git, [tip]) and not self._is_of(git, known()):

@@ -30,7 +30,7 @@ from runner.scoring.protocol import (
 from runner.trial import Ending
 
 LOGIT_BYTES = 256 << 20  # of the float32 logits of one batch, inside the model container
-BATCH_TOKENS = 8192
+BATCH_TOKENS = 4096  # of one batch
 
 
 def batch_rows(window: int, vocabulary: int) -> int:

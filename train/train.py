@@ -1,0 +1,508 @@
+"""Trains a small GPT in the seconds there are, and leaves it where it will be scored.
+
+    python train.py             with RUNNER_BUDGET_SECONDS, RUNNER_SEED and RUNNER_DEVICE set
+    load_model(folder, device)  what scoring calls, in another process
+
+One file, read from top to bottom: constants, model, what a CPU needs by hand, optimiser, clock, training.
+The same constants serve both devices: a GPU takes the sizes times CUDA_TIMES. Nothing is measured here: the
+score is computed elsewhere, from the answers of the model that this leaves.
+"""
+
+import os
+
+# A thread that waits for another must sleep: spinning, two threads on a busy core slow each other tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+
+import ctypes
+import gc
+import platform
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import prepare
+
+# ---------------------------------------------------------------------------------------------- constants
+# The comment after a constant is its search range, for whoever proposes changes.
+
+DEPTH = 3  # range: 1..6
+WIDTH = 192  # choices: 128, 192, 256, 320
+HEADS = 2  # choices: 1, 2, 4
+HEAD_DIM = 64  # choices: 32, 64, 128
+MLP_TIMES = 4  # range: 2..6
+BIGRAMS = 65536  # choices: 4096, 16384, 65536, 262144
+ATTENTION_SCALE = 0.12  # range: 0.06..0.3 log
+BATCH_TOKENS = 4096  # choices: 1024, 2048, 4096, 8192
+MATRIX_LR = 0.04  # range: 0.005..0.2 log
+EMBED_LR = 0.02  # range: 0.002..0.2 log
+HEAD_LR = 0.008  # range: 0.001..0.05 log
+BIGRAM_LR = 0.05  # range: 0.005..0.5 log
+SCALAR_LR = 0.02  # range: 0.002..0.2 log
+MOMENTUM = 0.95  # range: 0.8..0.98
+BETA1 = 0.8  # range: 0.6..0.95
+BETA2 = 0.95  # range: 0.9..0.999
+DECAY_SHARE = 0.6  # range: 0.2..1.0
+WEIGHT_DECAY = 0.0  # range: 0.0..0.3
+
+EPOCHS = 12  # text that a model has seen more often, it learns by heart; a CPU does not get there
+
+CUDA_TIMES = {"DEPTH": 3, "WIDTH": 4, "HEADS": 3, "HEAD_DIM": 2, "BATCH_TOKENS": 64}
+CUDA_MICRO_BATCH = 65536  # tokens of one forward and backward pass; halved until it fits the memory
+
+
+def sizes(device: str) -> dict[str, int]:
+    """What `Model` needs to be built again, and what a checkpoint carries beside the weights."""
+    times = CUDA_TIMES if device == "cuda" else {}
+    depth, width, heads, head_dim = (
+        globals()[name] * times.get(name, 1) for name in ("DEPTH", "WIDTH", "HEADS", "HEAD_DIM")
+    )
+    return {
+        "vocab": prepare.vocab_size(),
+        "window": prepare.window(),
+        "depth": depth,
+        "width": width,
+        "heads": heads,
+        "head_dim": head_dim,
+        "hidden": width * MLP_TIMES,
+        "bigrams": BIGRAMS,
+    }
+
+
+def compute_dtype(device: str) -> torch.dtype:
+    """What training computes in: bfloat16 where there are matrix units for it, else float32."""
+    if device == "cuda":
+        return torch.bfloat16
+    flags = Path("/proc/cpuinfo")
+    has_units = platform.machine() == "x86_64" and flags.exists() and " amx_bf16" in flags.read_text()
+    return torch.bfloat16 if has_units else torch.float32
+
+
+# -------------------------------------------------------------------------------- by hand, for want of a compiler
+# On a GPU torch.compile fuses what follows. A CPU without a C compiler runs one pass over memory for each
+# operation, forward and backward, and those passes cost more than the matrix products. Each Function below does with as
+# few as it can what the plain line beside its caller says.
+
+
+def unit(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`x` over its root mean square along the last dimension, and the factor."""
+    factor = x.size(-1) ** 0.5 / (torch.linalg.vector_norm(x, dim=-1, keepdim=True) + 1e-6)
+    return x * factor, factor
+
+
+def unit_grad(grad: Tensor, y: Tensor, factor: Tensor) -> Tensor:
+    """The gradient of `unit`: what of `grad` is orthogonal to y, times the factor."""
+    return torch.addcmul(grad, y, (grad * y).mean(-1, keepdim=True), value=-1).mul_(factor)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """The two halves of the last dimension of `x` as coordinates of points, turned by the angle."""
+    y = torch.empty_like(x)
+    (a, b), (c, d) = x.chunk(2, -1), y.chunk(2, -1)
+    torch.mul(a, cos, out=c).addcmul_(b, sin, value=-1)
+    torch.mul(b, cos, out=d).addcmul_(a, sin)
+    return y
+
+
+class Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y, factor = unit(x)
+        ctx.save_for_backward(y, factor)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return unit_grad(grad, *ctx.saved_tensors)
+
+
+class NormRotate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, cos, sin):
+        y, factor = unit(x)
+        ctx.save_for_backward(y, factor, cos, sin)
+        return rotate(y, cos, sin)
+
+    @staticmethod
+    def backward(ctx, grad):
+        y, factor, cos, sin = ctx.saved_tensors
+        return unit_grad(rotate(grad, cos, -sin), y, factor), None, None
+
+
+class ReluSquared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = F.relu(x)
+        ctx.save_for_backward(y)
+        return y * y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return (grad * y).mul_(2)
+
+
+class Attend(torch.autograd.Function):
+    """Causal attention over (N, T, head_dim). At these lengths the whole of it fits the cache: the CPU's flash
+    kernel, made for long sequences, takes three times as long."""
+
+    @staticmethod
+    def forward(ctx, q, k, v):
+        future = torch.full((q.size(1), q.size(1)), float("-inf"), dtype=q.dtype).triu_(1)
+        weights = torch.softmax(torch.baddbmm(future, q, k.mT, alpha=ATTENTION_SCALE), -1)
+        ctx.save_for_backward(q, k, v, weights)
+        return weights @ v
+
+    @staticmethod
+    def backward(ctx, grad):
+        q, k, v, weights = ctx.saved_tensors
+        scores = torch._softmax_backward_data(grad @ v.mT, weights, -1, weights.dtype).mul_(ATTENTION_SCALE)
+        return scores @ k, scores.mT @ q, weights.mT @ grad
+
+
+def norm(x: Tensor) -> Tensor:
+    return Norm.apply(x) if x.device.type == "cpu" else F.rms_norm(x, (x.size(-1),), eps=1e-6)
+
+
+def norm_rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    if x.device.type == "cpu":
+        return NormRotate.apply(x, cos, sin)
+    a, b = norm(x).chunk(2, -1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+
+
+def relu_squared(x: Tensor) -> Tensor:
+    return ReluSquared.apply(x) if x.device.type == "cpu" else F.relu(x).square()
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention; all (B, heads, T, head_dim)."""
+    if q.device.type == "cpu" and torch.is_grad_enabled():
+        return Attend.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)).view(q.shape)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=ATTENTION_SCALE)
+
+
+# ------------------------------------------------------------------------------------------------- model
+
+
+class Model(nn.Module):
+    """A transformer without biases whose input knows the token, the pair with the one before, and its left
+    neighbour.
+
+    The matrices of all layers lie in two parameters, so that the optimiser treats each kind as one batch.
+    `compute` is the type that it computes in; the parameters stay float32.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab: int,
+        window: int,
+        depth: int,
+        width: int,
+        heads: int,
+        head_dim: int,
+        hidden: int,
+        bigrams: int,
+    ) -> None:
+        super().__init__()
+        self.heads, self.head_dim, self.bigrams = heads, head_dim, bigrams
+        self.compute = torch.float32
+        self.sparse = False  # gradients of the pairs' table: of the rows in use only
+        self.embed = nn.Parameter(torch.randn(vocab, width))
+        self.pairs = nn.Parameter(torch.zeros(bigrams, width))
+        self.smear = nn.Parameter(torch.zeros(12, 1))
+        self.attention = nn.Parameter(torch.randn(depth, 4, heads * head_dim, width) * 0.5 * width**-0.5)
+        self.mlp = nn.Parameter(torch.randn(depth, 2, hidden, width) * 0.5 * width**-0.5)
+        self.head = nn.Parameter(torch.zeros(vocab, width))
+        with torch.no_grad():  # each block begins as nothing: it writes zero into the stream
+            self.attention[:, 3].zero_()
+            self.mlp[:, 1].zero_()
+        angle = torch.outer(torch.arange(window), 10000.0 ** -torch.linspace(0, 1, head_dim // 2))
+        self.register_buffer("cos", angle.cos()[:, None], persistent=False)
+        self.register_buffer("sin", angle.sin()[:, None], persistent=False)
+
+    def matrices(self) -> list[nn.Parameter]:
+        """What Muon trains; everything else is AdamW's."""
+        return [self.attention, self.mlp]
+
+    def stem(self, tokens: Tensor) -> Tensor:
+        """What enters the first block, (B, T, width): nothing that follows a position."""
+        before = F.pad(tokens, (1, 0))[:, :-1]
+        pair = (before * 1000003 + tokens * 8191).remainder(2147483647).remainder(self.bigrams)
+        x = norm(F.embedding(tokens, self.embed)) + F.embedding(pair, self.pairs, sparse=self.sparse)
+        share = torch.sigmoid(x[:, 1:, : self.smear.size(0)] @ self.smear)
+        return torch.cat((x[:, :1], x[:, 1:] + share * x[:, :-1]), 1).to(self.compute)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits (B, T, V) of the tokens that follow `tokens` (B, T), in the type of `compute`."""
+        rows, length = tokens.shape
+        cos, sin = self.cos[:length].to(self.compute), self.sin[:length].to(self.compute)
+        x = self.stem(tokens)
+        for attention, mlp in zip(
+            self.attention.to(x.dtype).unbind(), self.mlp.to(x.dtype).unbind(), strict=True
+        ):
+            qkv = F.linear(norm(x), attention[:3].flatten(0, 1)).view(
+                rows, length, 3 * self.heads, self.head_dim
+            )
+            qk, v = qkv.split((2 * self.heads, self.heads), 2)
+            q, k = norm_rotate(qk, cos, sin).chunk(2, 2)
+            q, k, v = (z.transpose(1, 2) for z in (q, k, v))
+            x = x + attend(q, k, v).transpose(1, 2).flatten(2) @ attention[3]
+            x = x + relu_squared(F.linear(norm(x), mlp[0])) @ mlp[1]
+        return F.linear(norm(x), self.head.to(x.dtype))
+
+    def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        """Mean nats a token."""
+        logits = self(tokens).flatten(0, 1)
+        return F.cross_entropy(logits.float() if logits.is_cuda else logits, targets.flatten())
+
+
+def load_model(directory: str | Path, device: str):
+    """The trained model as a callable: int64 tokens (B, T) to float32 logits (B, T, V), for T from 1 to the window.
+
+    Position t predicts the token after it from those up to it; rows do not touch. It computes in float32, so
+    that the shape of a batch changes an answer by rounding only. Raises what torch.load raises on a bad file.
+    """
+    saved = torch.load(Path(directory) / "model.pt", map_location=device, weights_only=True)
+    model = Model(**saved["sizes"])
+    model.load_state_dict(saved["weights"])
+    model.to(device).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def logits(tokens: Tensor) -> Tensor:
+        return model(tokens.to(device)).float()
+
+    return logits
+
+
+# --------------------------------------------------------------------------------------------- optimiser
+
+
+def orthogonalise(batch: Tensor, dtype: torch.dtype) -> Tensor:
+    """Replaces each matrix (…, rows, columns) by about its nearest orthogonal one: all its singular values near 1.
+
+    Newton-Schulz iteration, https://kellerjordan.github.io/posts/muon; coefficients of a step each, after
+    Polar Express, https://arxiv.org/abs/2505.16932.
+    """
+    x = batch.flatten(0, -3).to(dtype)
+    tall = x.size(-2) > x.size(-1)
+    x = x.mT if tall else x
+    x = (x / (x.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)).contiguous()
+    for a, b, c in (
+        (8.1566, -22.4833, 15.8788),
+        (4.0429, -2.8089, 0.5000),
+        (3.8917, -2.7725, 0.5061),
+        (3.2858, -2.3681, 0.4645),
+        (2.3465, -1.7098, 0.4232),
+    ):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).view(batch.shape)
+
+
+class Muon:
+    """Momentum whose step is made orthogonal, for stacks of matrices."""
+
+    def __init__(self, parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
+        self.parameters = parameters
+        self.momenta = [torch.zeros_like(p) for p in parameters]
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, scale: float, momentum: float) -> None:
+        """scale: share of the full learning rate."""
+        for p, m in zip(self.parameters, self.momenta, strict=True):
+            m.lerp_(p.grad, 1 - momentum)
+            update = orthogonalise(torch.lerp(p.grad, m, momentum), self.dtype)
+            tallness = max(1.0, p.size(-2) / p.size(-1)) ** 0.5
+            p.mul_(1 - scale * MATRIX_LR * WEIGHT_DECAY).add_(update, alpha=-scale * MATRIX_LR * tallness)
+
+
+class Optimiser:
+    """Muon for the matrices, AdamW for the rest, all on one schedule."""
+
+    def __init__(self, model: Model) -> None:
+        self.muon = Muon(model.matrices(), model.compute)
+        dense = {model.embed: EMBED_LR, model.head: HEAD_LR, model.smear: SCALAR_LR}
+        sparse = {model.pairs: BIGRAM_LR}
+        adam = {"betas": (BETA1, BETA2), "eps": 1e-10}
+        self.others = []
+        if model.sparse:
+            self.others.append(torch.optim.SparseAdam(self._groups(sparse), **adam))
+        else:
+            dense |= sparse
+        self.others.append(torch.optim.AdamW(self._groups(dense), weight_decay=0.0, fused=True, **adam))
+        self.steps = 0
+
+    @staticmethod
+    def _groups(rates: dict[nn.Parameter, float]) -> list[dict]:
+        return [{"params": [p], "lr": rate, "full": rate} for p, rate in rates.items()]
+
+    def step(self, progress: float) -> None:
+        """One step of all, and no gradients afterwards. progress: share of the training that is over, 0 to 1."""
+        scale = min(1.0, (1 - progress) / DECAY_SHARE)
+        self.muon.step(scale, momentum=min(MOMENTUM, 0.85 + self.steps * 0.0005))
+        for optimiser in self.others:
+            for group in optimiser.param_groups:
+                group["lr"] = group["full"] * scale
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        for p in self.muon.parameters:
+            p.grad = None
+        self.steps += 1
+
+
+# ------------------------------------------------------------------------------------------------- clock
+
+
+class Clock:
+    """How much of the training is over, by wall-clock, and when to stop so that the checkpoint is in time."""
+
+    def __init__(self, save_seconds: float) -> None:
+        self.save_seconds = save_seconds
+        self.recent = [0.0] * 8  # seconds of the last steps
+        self.restart()
+
+    def restart(self) -> float:
+        """Training begins now."""
+        self.start = self.last = time.monotonic()
+        return self.start
+
+    def tick(self) -> None:
+        """A step is over."""
+        now = time.monotonic()
+        self.recent = [*self.recent[1:], now - self.last]
+        self.last = now
+
+    def left(self) -> float:
+        """Seconds until the checkpoint must be begun: twice what saving took, and a step that is slower yet."""
+        return prepare.remaining() - 0.3 - 2 * self.save_seconds - 1.5 * max(self.recent)
+
+    def progress(self) -> float:
+        """0 at the start, 1 when it is time to stop."""
+        elapsed, left = time.monotonic() - self.start, self.left()
+        return 1.0 if left <= 0 else elapsed / (elapsed + left)
+
+
+# ---------------------------------------------------------------------------------------------- training
+
+
+def save(model: Model, shape: dict[str, int]) -> float:
+    """Writes the checkpoint in one step; returns the seconds that it took."""
+    begun = time.monotonic()
+    prepare.save({"sizes": shape, "weights": model.state_dict()}, "model.pt")
+    return time.monotonic() - begun
+
+
+def quieten(device: str) -> None:
+    """No pause for garbage, and no memory handed back to the kernel only to be faulted in again."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    if device == "cpu" and platform.libc_ver()[0] == "glibc":
+        no_mmap, no_trim = (-4, 0), (-1, -1)  # M_MMAP_MAX, M_TRIM_THRESHOLD of mallopt(3)
+        for setting in (no_mmap, no_trim):
+            ctypes.CDLL(None).mallopt(*setting)
+
+
+def gradients(loss, x: Tensor, y: Tensor, micro_rows: int) -> float:
+    """Adds up the gradients of a batch, `micro_rows` at a time; returns its mean loss in nats a token."""
+    total = 0.0
+    for rows in zip(x.split(micro_rows), y.split(micro_rows), strict=True):
+        part = loss(*rows) * (len(rows[0]) / len(x))
+        part.backward()
+        total = total + part.detach()
+    return float(total)
+
+
+def fit(model: Model, x: Tensor, y: Tensor) -> tuple:
+    """(loss function, rows of a pass) that work on this GPU: compiled if it can be, and within its memory."""
+    rows = max(1, min(len(x), CUDA_MICRO_BATCH // x.size(1)))
+    loss = torch.compile(model.loss, dynamic=False)
+    while True:
+        failure = None
+        try:
+            gradients(loss, x[:rows], y[:rows], rows)
+        except torch.cuda.OutOfMemoryError as error:
+            failure = error
+        except Exception as error:
+            if loss == model.loss:
+                raise
+            print(f"compilation failed, going on without: {type(error).__name__}", flush=True)
+            loss = model.loss
+            continue
+        finally:
+            model.zero_grad(set_to_none=True)
+        if failure is None:
+            return loss, rows
+        if rows == 1:
+            raise failure
+        rows //= 2
+        failure = None
+        torch.cuda.empty_cache()
+
+
+def utilisation(shape: dict[str, int], model: Model, tokens_per_second: float) -> str:
+    """Model FLOPs over the GPU's dense bfloat16 peak: 6 a weight of the matrices and a token, and attention's."""
+    name = torch.cuda.get_device_name()
+    peaks = {
+        "B200": 2250e12,
+        "H200": 989e12,
+        "H100": 989e12,
+        "A100": 312e12,
+        "L40S": 362e12,
+        "L4": 121e12,
+        "4090": 165e12,
+    }
+    peak = next((peak for key, peak in peaks.items() if key in name), None)
+    weights = model.attention.numel() + model.mlp.numel() + model.head.numel()
+    attention = 6 * shape["depth"] * shape["heads"] * shape["head_dim"] * shape["window"]
+    used = (6 * weights + attention) * tokens_per_second
+    return f"{used / 1e12:.1f} TFLOP/s" + (
+        f", {used / peak:.1%} of the peak of {name}" if peak else f" on {name}"
+    )
+
+
+def main() -> None:
+    device = prepare.device()
+    torch.manual_seed(prepare.seed())
+    quieten(device)
+    shape = sizes(device)
+    model = Model(**shape).to(device)
+    model.compute, model.sparse = compute_dtype(device), device != "cuda"
+    clock = Clock(save(model, shape))  # insurance: from here on there is something to score
+    optimiser = Optimiser(model)
+    rows = max(1, BATCH_TOKENS * (CUDA_TIMES["BATCH_TOKENS"] if device == "cuda" else 1) // shape["window"])
+    data = prepare.batches(rows, shape["window"], device)
+    loss, micro_rows = fit(model, *next(data)) if device == "cuda" else (model.loss, rows)
+    enough = EPOCHS * prepare.train_tokens()
+    tokens, mean, speed, insured = 0, 0.0, 0.0, 0.0
+    started = clock.restart()
+    for step, (x, y) in enumerate(data, 1):
+        progress = max(clock.progress(), tokens / enough)
+        if progress >= 1:
+            break
+        mean += (gradients(loss, x, y, micro_rows) - mean) * max(0.02, 1 / step)
+        optimiser.step(progress)
+        clock.tick()
+        tokens += x.numel()
+        speed = tokens / (time.monotonic() - started)
+        prepare.report(step, mean, tokens, speed)
+        if progress > (1 + insured) / 2 and clock.left() > 20 * clock.save_seconds:
+            insured = progress  # halfway to the end, each time; never more than a twentieth of what is left
+            clock.save_seconds = save(model, shape)
+            clock.tick()
+    seconds = save(model, shape) if tokens else 0.0
+    print(
+        f"{step - 1} steps, {tokens} tokens, {mean:.4f} nats a token, {speed:.0f} tokens/s, saved in {seconds:.2f} s"
+    )
+    if device == "cuda":
+        print(f"utilisation: {utilisation(shape, model, speed)}")
+
+
+if __name__ == "__main__":
+    main()
