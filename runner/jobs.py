@@ -15,6 +15,7 @@ import click
 
 from runner import agents, assemble, config, data, views
 from runner import lab as labs
+from runner.agents import constants
 from runner.current import Teller
 from runner.errors import InfraError, RunnerError, UsageError
 from runner.evaluate import Evaluator, Job
@@ -57,6 +58,8 @@ def go(
         screen = stack.enter_context(Screen(consoles.progress()))
         for path in repo.dirty(["train/train.py", "prepare", "program.md"]):
             screen.message(f"{path} differs from the last commit; this run uses the file as it is")
+        for warning in constants.warnings(constants.find(source)):
+            screen.message(warning)
         shop = stack.enter_context(closing(assemble.workshop(lab, screen)))
         teller = Teller(screen, folder)
         run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message)

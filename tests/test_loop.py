@@ -104,7 +104,9 @@ class Listed:
         return Proposal(source, f"{len(source)} bytes", self.name)
 
 
-def looped(proposer: Listed, bench: Scripted, trials: int, record: Memory | None = None) -> tuple[Loop, Memory, Quiet]:
+def looped(
+    proposer: Listed, bench: Scripted, trials: int, record: Memory | None = None
+) -> tuple[Loop, Memory, Quiet]:
     watcher, memory = Quiet(), record or Memory()
     loop = Loop(proposer, bench, memory, watcher, RatchetSettings())
     loop.run(BASELINE, Limits(trials=trials))

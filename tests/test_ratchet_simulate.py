@@ -8,7 +8,7 @@ import pytest
 from runner.config import RatchetSettings
 from runner.ratchet import Standing, calibration_trials, decide
 from runner.ratchet.simulate import Runs, Scenario, simulate, stream
-from runner.bench_rule import MIXED, RULES, mixed, mixture, plot, power
+from runner.report.bench_rule import MIXED, RULES, mixed, mixture, plot, power
 
 CONFIRM, GREEDY = RULES["confirm"], RULES["greedy"]
 RUNS, PROPOSALS = 40, 40
