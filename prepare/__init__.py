@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
 import time
@@ -161,6 +162,11 @@ def report(step: int, loss: float, tokens: int, rate: float) -> None:
     if now - _last_report < REPORT_SECONDS:
         return
     _last_report = now
-    line = {"step": step, "loss": round(loss, 4), "tokens": tokens, "rate": round(rate)}
+    line = {
+        "step": step,
+        "loss": round(loss, 4) if math.isfinite(loss) else None,  # JSON has no NaN
+        "tokens": tokens,
+        "rate": round(rate) if math.isfinite(rate) else None,
+    }
     sys.stdout.write(f"@ {json.dumps(line)}\n")
     sys.stdout.flush()

@@ -89,7 +89,7 @@ def build(
     manifest = shape | {
         "source": found.source | {"text": source},
         "seed": seed,
-        "secret": secret if kind == "tales" else "",
+        "secret": secret,  # kept for the next time that tales are made
         "splits": counts,
         "duplicates": found.found
         | {"dropped_training_paragraphs": len(found.dropped), "dropped_training_bytes": sum(found.dropped)},

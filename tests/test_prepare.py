@@ -136,16 +136,16 @@ def test_public_files_hold_no_held_out_text_and_no_secret(made: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_tokenizer_has_not_seen_held_out_text(lab: Path) -> None:
-    make(lab)
-    first = (lab / "data" / "tokenizer.json").read_bytes()
-    for name in data.load(lab).raw["source"]["val"]:
-        path = lab / "books" / name
-        path.write_text(path.read_text() + "\n\n" + "zyzzyva qwxqwx " * 200)
-    manifest = make(lab)
-    assert any("zyzzyva" in document for document in decoded(lab, "val"))
-    assert (lab / "data" / "tokenizer.json").read_bytes() == first
-    assert manifest.bytes["val"] > 0
+@pytest.mark.parametrize(("side", "learned"), [("val", False), ("train", True)])
+def test_the_tokenizer_learns_from_training_text_alone(lab: Path, side: str, learned: bool) -> None:
+    held = {name: data.load(lab).raw["source"][name] for name in ("val", "holdout")}
+    others = [p.name for p in (lab / "books").iterdir() if p.name not in held["val"] + held["holdout"]]
+    path = lab / "books" / (held["val"] if side == "val" else others)[0]
+    path.write_text(path.read_text() + "\n\n" + "zyzzyva qwxqwx " * 100)
+    make(lab, DataSettings("text:books", 1024, 32))
+    assert any("zyzzyva" in document for document in decoded(lab, side))
+    tokenizer = Tokenizer.from_file(str(lab / "data" / "tokenizer.json"))
+    assert any(b"qwx" in token for token in bpe.token_strings(tokenizer)) == learned
 
 
 def test_the_same_source_and_seed_give_the_same_bytes(bare: Path, made: Path) -> None:
@@ -294,8 +294,9 @@ def test_held_out_tales_follow_from_the_secret_and_not_from_the_seed() -> None:
 
 def test_tales_made_anew_keep_their_secret(lab: Path) -> None:
     code = (lab / "prepare" / "tales" / "__init__.py").read_text()
-    (lab / "prepare" / "tales" / "__init__.py").write_text(code.replace("6_000_000", "300_000"))
+    (lab / "prepare" / "tales" / "__init__.py").write_text(code.replace("8_000_000", "300_000"))
     first = make(lab, DataSettings("tales", 512, 32))
+    make(lab)
     second = make(lab, DataSettings("tales", 600, 32))
     assert first.raw["secret"] == second.raw["secret"]
     assert len(first.raw["secret"]) == 32

@@ -322,37 +322,53 @@ class Muon:
             p.mul_(1 - scale * MATRIX_LR * WEIGHT_DECAY).add_(update, alpha=-scale * MATRIX_LR * tallness)
 
 
+class Adam:
+    """Adam, https://arxiv.org/abs/1412.6980, in one fused pass; of a sparse gradient, over the rows in use only.
+
+    Not torch.optim's, whose first use imports the compiler: more than a second of the budget.
+    """
+
+    def __init__(self, rates: dict[nn.Parameter, float]) -> None:
+        self.states = [(p, rate, torch.zeros_like(p), torch.zeros_like(p)) for p, rate in rates.items()]
+        self.count = torch.zeros((), device=self.states[0][0].device)
+
+    @torch.no_grad()
+    def step(self, scale: float) -> None:
+        """scale: share of the full learning rates."""
+        self.count += 1
+        for p, rate, mean, square in self.states:
+            if not p.grad.is_sparse:
+                self._update(p, p.grad, mean, square, rate * scale)
+                continue
+            grad = p.grad.coalesce()
+            rows = grad.indices()[0]
+            parts = p[rows], mean[rows], square[rows]
+            self._update(parts[0], grad.values(), *parts[1:], rate * scale)
+            for whole, part in zip((p, mean, square), parts, strict=True):
+                whole[rows] = part
+
+    def _update(self, p: Tensor, grad: Tensor, mean: Tensor, square: Tensor, rate: float) -> None:
+        torch._fused_adamw_(
+            [p], [grad], [mean], [square], [], [self.count], lr=rate, beta1=BETA1, beta2=BETA2,
+            weight_decay=0.0, eps=1e-10, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+
 class Optimiser:
-    """Muon for the matrices, AdamW for the rest, all on one schedule."""
+    """Muon for the matrices, Adam for the rest, on one schedule."""
 
     def __init__(self, model: Model) -> None:
         self.muon = Muon(model.matrices(), model.compute)
-        dense = {model.embed: EMBED_LR, model.head: HEAD_LR, model.smear: SCALAR_LR}
-        sparse = {model.pairs: BIGRAM_LR}
-        adam = {"betas": (BETA1, BETA2), "eps": 1e-10}
-        self.others = []
-        if model.sparse:
-            self.others.append(torch.optim.SparseAdam(self._groups(sparse), **adam))
-        else:
-            dense |= sparse
-        self.others.append(torch.optim.AdamW(self._groups(dense), weight_decay=0.0, fused=True, **adam))
+        self.adam = Adam(
+            {model.embed: EMBED_LR, model.head: HEAD_LR, model.pairs: BIGRAM_LR, model.smear: SCALAR_LR}
+        )
         self.steps = 0
 
-    @staticmethod
-    def _groups(rates: dict[nn.Parameter, float]) -> list[dict]:
-        return [{"params": [p], "lr": rate, "full": rate} for p, rate in rates.items()]
-
     def step(self, progress: float) -> None:
-        """One step of all, and no gradients afterwards. progress: share of the training that is over, 0 to 1."""
+        """One step. progress: share of the training that is over, 0 to 1."""
         scale = min(1.0, (1 - progress) / DECAY_SHARE)
         self.muon.step(scale, momentum=min(MOMENTUM, 0.85 + self.steps * 0.0005))
-        for optimiser in self.others:
-            for group in optimiser.param_groups:
-                group["lr"] = group["full"] * scale
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        for p in self.muon.parameters:
-            p.grad = None
+        self.adam.step(scale)
         self.steps += 1
 
 
@@ -488,6 +504,7 @@ def main() -> None:
             break
         mean += (gradients(loss, x, y, micro_rows) - mean) * max(0.02, 1 / step)
         optimiser.step(progress)
+        model.zero_grad(set_to_none=True)
         clock.tick()
         tokens += x.numel()
         speed = tokens / (time.monotonic() - started)

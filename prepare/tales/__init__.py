@@ -9,7 +9,7 @@ from `random.Random.random` alone, whose sequence is the same in every Python.
 from collections.abc import Iterator
 from random import Random
 
-DEFAULT_BYTES = 6_000_000
+DEFAULT_BYTES = 8_000_000
 
 
 def generate(seed: int | str, size_bytes: int = DEFAULT_BYTES) -> Iterator[str]:

@@ -83,7 +83,7 @@ riding, neither by day nor by night, neither clothed nor bare, and with a gift t
 not by night, not naked and not clothed, not walking and not in the saddle, and bring me what I cannot keep].”
 // $s1 [wrapped herself in a fishing net|put on a net], [sat on a goat so that her toes touched the
 ground|hung by the tail of a donkey], came [at dusk, when it is neither day nor night|at twilight], and [held
-out a quail, and when $r.he reached for it, it flew away|brought a dove, which flew from $r's hand].
+out a quail, and when $r reached for it, it flew away|brought a dove, which flew from $r's hand].
 """,
     "wise.end": """
 “[Now one thing more|Well done],” said $r: “how can a cart have a foal?” // “[As easily as my father can catch

@@ -96,18 +96,29 @@ class Section:
         return node
 
 
+def _another(rng: Random, words: Sequence[str | Node], name: str, drawn: dict[str, str | Node]) -> str | Node:
+    word = pick(rng, words)
+    if word == drawn.get(name):
+        word = pick(rng, words)
+    drawn[name] = word
+    return word
+
+
 def expand(
     node: Node,
     rng: Random,
     slots: Mapping[str, str],
     lists: Mapping[str, Sequence[str | Node]],
     linked: dict[str, float] | None = None,
+    drawn: dict[str, str | Node] | None = None,
 ) -> str:
     """The text of a compiled template. Raises KeyError for a slot or list that does not exist.
 
-    linked: what the labels of this alternative have drawn so far.
+    linked, drawn: what the labels and the lists of this alternative have drawn so far; no list gives the same
+    word twice running.
     """
     linked = {} if linked is None else linked
+    drawn = {} if drawn is None else drawn
     out = []
     for part in node:
         if isinstance(part, str):
@@ -115,11 +126,11 @@ def expand(
         elif part[0] == "$":
             out.append(slots[part[1]])
         elif part[0] == "@":
-            word = pick(rng, lists[part[1]])
-            out.append(word if isinstance(word, str) else expand(word, rng, slots, lists))
+            word = _another(rng, lists[part[1]], part[1], drawn)
+            out.append(word if isinstance(word, str) else expand(word, rng, slots, lists, None, drawn))
         else:
             at = linked.setdefault(part[2], rng.random()) if part[2] else rng.random()
-            out.append(expand(part[1][int(at * len(part[1]))], rng, slots, lists, linked))
+            out.append(expand(part[1][int(at * len(part[1]))], rng, slots, lists, linked, drawn))
     return "".join(out)
 
 

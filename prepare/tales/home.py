@@ -25,10 +25,10 @@ the crows turn back], lies $home. There [once lived|lived] a $owner whose $rank 
 $lad|a @kind $lad|a @brave $lad], with $eye eyes and [not a penny in the world|hair the colour of straw|holes
 in both shoes].
 
-[This happened|What I shall tell you happened] [in $home|in $home, on the edge of $wood], in [a year when the corn stood
-high|a year of locusts|the year of the great snow|a year with two summers]. [There was|There lived there] a
-$owner whose $rank $child was called $h, and [everyone thought there was nothing more to be said|that is the
-one to watch].
+[This happened|What I shall tell you happened] [in $home|in $home, on the edge of $wood], in [a year when the
+corn stood high|a year of locusts|the year of the great snow|a year with two summers]. [There was|There lived
+there] a $owner whose $rank $child was called $h, and [everyone thought there was nothing more to be said|that
+is the one to watch].
 
 Everybody has heard of the wise; [this tale is about|now hear of] $h, who was [not wise at all|only thought a
 fool|no wiser than most], the $rank $child of a $owner in $home.
@@ -123,8 +123,8 @@ end]!” they heard, [fainter and fainter|from very far away].
 In [the middle of $home|the church of $home|the square at $home] there was kept $x, $xuse. [Nobody locked it
 up|Nobody thought of guarding it], for [who would steal what belonged to all|who would rob his own mother]?
 But [one night|in the darkest hour of the year] $sign, and in the morning [the place was empty|there was
-nothing but a claw mark in the stone|it was gone]. The thief was $va. [To $lair|Away to $lair] it had been
-carried; and from that day on $xloss.
+nothing but a claw mark in the stone|it was gone]. The thief was $va. It had been carried [off|away] to $lair;
+and from that day on $xloss.
 
 [The pride|The treasure] of $home was $x, $xuse. [Then came a night|There came a night] when $sign. [The
 watchman saw|A sleepless child saw] $va [stride across the roofs|step over the wall], put $x under one arm,

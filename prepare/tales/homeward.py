@@ -118,10 +118,10 @@ still it was not all told]. [The $o hung over the hearth from then on, and nobod
 $t sang again, so that one could hear it as far as the mill].
 
 {theft} In $home [they saw $him from the tower|the children came running to meet $him]. When $x2 was back in
-its place, [all was as it had been|the trouble went as it had come], [and better|and people forgot that they
-had laughed]. [The elders wanted to give $h a house with a slate roof|They offered $h the mayor's chain], but
-$he said: “[Mend my $ma's roof, and we are quits|Give me a sack of flour and let me sleep].” [And so it
-was|They did both].
+its place, [all was as it had been|the trouble went as it had come], [and a little better for the journey|and
+people forgot that they had laughed]. [The elders wanted to give $h a house with a slate roof|They offered $h
+the mayor's chain], but $he said: “[Mend my $ma's roof, and we are quits|Give me a sack of flour and let me
+sleep].” [And so it was|They did both].
 
 {water} [When the first drop touched the lips of $r|As soon as $r had tasted the water], the [colour came back
 to $r.his cheeks|sick one sat up and asked for bacon]. “[Ask what you will|What shall I give you?],” said $r.
@@ -132,12 +132,12 @@ rest came of itself].
     "moral": """
 [@proverb.|So it goes: @proverb.|And from that time they say in $home: @proverb.]
 
-[That is why the people of $home still leave @food on the step for strangers|Since then no child in $home
-laughs at a $omade thing|And whoever digs near $wood may still find a bone or a button of that time].
+{quest} [That is why the people of $home still leave @food on the step for strangers|Since then nobody in
+$home laughs at a $onoun|And whoever digs near $wood may still find a bone or a button of that time].
 """,
     "closing": """
-[And if they have not died, they are living still.|And they lived in peace until death came, late and on soft
-feet.|They lived long and well, and so may we.]
+{!brief} [And if they have not died, they are living still.|And they lived in peace until death came, late and
+on soft feet.|They lived long and well, and so may we.]
 
 [I was there too, and drank mead; it ran down my chin and none of it got into my mouth.|I was at the feast
 myself; they gave me a paper coat and glass shoes, and I came home through the rain.]

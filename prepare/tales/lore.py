@@ -78,10 +78,10 @@ _WORDS = {
         stomach, back
         """,
     "dish": """
-        pea soup, black pudding, herring pie, dumplings, goose fat, buckwheat porridge, sour cabbage, onion
-        tart, eel in jelly, hot chestnuts, apple fritters, barley broth, blood sausage, cheese rind, poppy-seed
-        cake, pickled beets, rabbit stew, pancakes, gingerbread, boiled tongue, roast hedgehog, plum cake,
-        cream, mustard, beer soup, bacon, fried trout, marzipan, stewed prunes
+        pea soup, black pudding, herring pie, dumpling stew, goose fat, buckwheat porridge, sour cabbage, onion
+        tart, eel in jelly, chestnut soup, apple cake, barley broth, blood sausage, cheese rind, poppy-seed
+        cake, beet soup, rabbit stew, potato pancake, gingerbread, boiled tongue, roast hedgehog, plum cake,
+        cream, mustard, beer soup, bacon, fried trout, marzipan, plum jam
         """,
     "coin": """
         farthings, ducats, pennies, thalers, florins, shillings, crowns, groats, buttons, eggs, cheeses,

@@ -31,7 +31,9 @@ class Teller:
         self.rng = rng
         self.tale: Tale = cast(rng)
         self.slots, self.tags = self.tale.slots, self.tale.tags
-        self.breadth = rng.random()  # how fully this teller tells: 0 tersely, 1 with every scene by the way
+        self.breadth = (
+            rng.random() * rng.random() ** 0.5
+        )  # how fully this teller tells: 0 tersely, 1 with every scene by the way
         self.paragraphs: list[str] = []
 
     def chance(self, probability: float) -> bool:
@@ -106,6 +108,7 @@ def _home(teller: Teller, goal: str) -> None:
 def _quest(teller: Teller, goal: str) -> None:
     """The full sequence, for someone carried off or for a thing."""
     tags = teller.tags
+    tags.add("quest")
     method = next(name[4:] for name in SECTIONS if name.startswith("use.") and name[4:] in tags)
     set_goal(teller.rng, teller.tale, goal)
     false_claim = goal == "royal" and teller.chance(0.4)
@@ -189,7 +192,13 @@ def _short(teller: Teller, *sections: str) -> None:
 
 
 def _beasts(teller: Teller) -> None:
+    teller.tags.add("brief")
     _short(teller, "fox.open", *(["fox.second"] if teller.chance(0.7) else []))
+
+
+def _chain(teller: Teller) -> None:
+    teller.tags.add("brief")
+    _short(teller, "chain.open", "chain.end")
 
 
 PLOTS: tuple[tuple[float, Callable[[Teller], None]], ...] = (
@@ -202,7 +211,7 @@ PLOTS: tuple[tuple[float, Callable[[Teller], None]], ...] = (
     (0.04, lambda teller: _short(teller, "inn.open", "inn.second", "inn.third")),
     (0.03, lambda teller: _short(teller, "mute.open", "mute.vow", "mute.end")),
     (0.03, _beasts),
-    (0.02, lambda teller: _short(teller, "chain.open", "chain.end")),
+    (0.02, _chain),
     (0.02, lambda teller: _short(teller, "wise.open", "wise.second", "wise.end")),
     (0.02, lambda teller: _short(teller, "swap.open", "swap.middle", "swap.end")),
 )

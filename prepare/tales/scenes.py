@@ -140,10 +140,11 @@ what to say|thought of @memory].
 [they used to say|that is all the wisdom there is].”
 """,
     "aside": """
-[That was in the year when|It was at the time when] @rumour, and [in $home|in $town] @omen.
+[They still tell in $home|The old people remember] that in that same year @omen, and [a week later|the year
+after] @omen.
 
-[You must know that|It should be said that] [in those days|in that country] @rumour; and [the people there
-say|they have a saying]: @saw.
+“@rumour,” [people were saying in those days|it was said at that time in $town]; and [they have a saying
+there|they had a proverb]: @saw.
 
 [Meanwhile|At that same hour] @person was sitting in $town over a dish of @dish and thinking of @memory; but
 that has nothing to do with the tale.

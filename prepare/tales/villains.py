@@ -49,7 +49,7 @@ _TEXTS = {
         lair: a castle without a door = castle; a stone hall on the top of a mountain = hall; a house as big as
             a hill = house; a quarry roofed with tree trunks = quarry
         sign: the ground shook and the plates fell from the shelf; the steeple swayed like a reed; a shadow fell
-            across three fields at once
+            across three fields together
         sniff: There is a flea in my house that breathes like a man; I smell fresh bread with a heart in it;
             Something tickles my nose, and it is not a fly
         boast: I have drunk the lake at Undermere dry in one draught; I can crack a millstone between two
