@@ -60,6 +60,10 @@ class Evaluator:
         self._decoys = data.split(lab.root, "train")
         self._token_bytes = data.token_bytes(lab.root)
         self._prepare = lab.prepare_files()
+        # Loading must not be worth training in: with a short budget it gets a short time.
+        longest = max(5.0, 0.1 * lab.settings.trial.budget_seconds)
+        given = lab.settings.score
+        self._scoring = replace(given, load_seconds=min(given.load_seconds, longest))
 
     def attempt(self, job: Job) -> Attempt:
         """Trains and scores once. Raises InfraError for faults of ours, never for those of the program."""
@@ -95,7 +99,7 @@ class Evaluator:
         return replace(trained.outcome, log=f"{job.folder.name}/{log.name}")
 
     def _score(self, box: Box) -> Score:
-        settings = self._lab.settings.score
+        settings = self._scoring
         return score(
             lambda phase: box.channel(phase, settings.timeout_seconds),
             self._validation,

@@ -32,7 +32,10 @@ def test_the_command_reference_is_what_help_says() -> None:
 def test_every_command_has_help_and_those_with_arguments_an_example() -> None:
     for name, command in cli.commands.items():
         assert command.help, name
-        if any(isinstance(p, click.Argument) and p.required for p in command.params) and name not in ("show", "diff"):
+        if any(isinstance(p, click.Argument) and p.required for p in command.params) and name not in (
+            "show",
+            "diff",
+        ):
             assert f"runner {name}" in command.help, name
 
 

@@ -55,7 +55,8 @@ def local_base(
             )
         progress("importing the base image", None)
         with faults("importing the base image"), archive.open("rb") as tar:
-            engine.api.import_image_from_stream(tar, *name.split(":"))
+            chunks = iter(lambda: tar.read(1 << 20), b"")  # a file itself would be sent with two lengths
+            engine.api.import_image_from_stream(chunks, *name.split(":"))
     return name
 
 
