@@ -3,9 +3,9 @@
     python train.py             with RUNNER_BUDGET_SECONDS, RUNNER_SEED and RUNNER_DEVICE set
     load_model(folder, device)  what scoring calls, in another process
 
-One file, read from top to bottom: constants, model, what a CPU needs by hand, optimiser, clock, training.
-The same constants serve both devices: a GPU takes the sizes times CUDA_TIMES. Nothing is measured here: the
-score is computed elsewhere, from the answers of the model that this leaves.
+One file, read from top to bottom: constants, what a CPU needs by hand, model, optimiser, clock, training.
+The same constants serve both devices: a GPU takes the sizes times CUDA_TIMES. The score is computed elsewhere,
+from the answers of the model that this leaves; nothing that it prints counts.
 """
 
 import os
@@ -52,22 +52,28 @@ EPOCHS = 12  # text that a model has seen more often, it learns by heart; a CPU 
 
 CUDA_TIMES = {"DEPTH": 3, "WIDTH": 4, "HEADS": 3, "HEAD_DIM": 2, "BATCH_TOKENS": 64}
 CUDA_MICRO_BATCH = 65536  # tokens of one forward and backward pass; halved until it fits the memory
+PEAK_TERAFLOPS = {
+    "B200": 2250,
+    "H200": 989,
+    "H100": 989,
+    "A100": 312,
+    "L40S": 362,
+    "L4": 121,
+    "4090": 165,
+}  # bf16
 
 
 def sizes(device: str) -> dict[str, int]:
-    """What `Model` needs to be built again, and what a checkpoint carries beside the weights."""
-    times = CUDA_TIMES if device == "cuda" else {}
-    depth, width, heads, head_dim = (
-        globals()[name] * times.get(name, 1) for name in ("DEPTH", "WIDTH", "HEADS", "HEAD_DIM")
-    )
+    """What `Model` needs to be built again; a checkpoint carries it beside the weights."""
+    times = CUDA_TIMES if device == "cuda" else dict.fromkeys(CUDA_TIMES, 1)
     return {
         "vocab": prepare.vocab_size(),
         "window": prepare.window(),
-        "depth": depth,
-        "width": width,
-        "heads": heads,
-        "head_dim": head_dim,
-        "hidden": width * MLP_TIMES,
+        "depth": DEPTH * times["DEPTH"],
+        "width": WIDTH * times["WIDTH"],
+        "heads": HEADS * times["HEADS"],
+        "head_dim": HEAD_DIM * times["HEAD_DIM"],
+        "hidden": WIDTH * times["WIDTH"] * MLP_TIMES,
         "bigrams": BIGRAMS,
     }
 
@@ -81,10 +87,10 @@ def compute_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if has_units else torch.float32
 
 
-# -------------------------------------------------------------------------------- by hand, for want of a compiler
-# On a GPU torch.compile fuses what follows. A CPU without a C compiler runs one pass over memory for each
-# operation, forward and backward, and those passes cost more than the matrix products. Each Function below does with as
-# few as it can what the plain line beside its caller says.
+# ---------------------------------------------------------------------- by hand, for want of a compiler
+# On a GPU torch.compile fuses what follows. On a CPU, without one, each operation is a pass over memory of its
+# own, forward and backward, and the passes cost more than the matrix products. Each Function below does, in as
+# few as it can, what the plain line for the GPU says in the function of its name.
 
 
 def unit(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,8 +152,8 @@ class ReluSquared(torch.autograd.Function):
 
 
 class Attend(torch.autograd.Function):
-    """Causal attention over (N, T, head_dim). At these lengths the whole of it fits the cache: the CPU's flash
-    kernel, made for long sequences, takes three times as long."""
+    """Causal attention over (N, T, head_dim). The CPU's flash kernel, made for long sequences, takes three times
+    as long at the lengths here, whose weights fit the cache."""
 
     @staticmethod
     def forward(ctx, q, k, v):
@@ -189,8 +195,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 class Model(nn.Module):
-    """A transformer without biases whose input knows the token, the pair with the one before, and its left
-    neighbour.
+    """A transformer without biases. Its input adds to each token the pair that it makes with the one before,
+    from a hashed table, and a share of its left neighbour: what a small model would spend a layer on.
 
     The matrices of all layers lie in two parameters, so that the optimiser treats each kind as one batch.
     `compute` is the type that it computes in; the parameters stay float32.
@@ -226,11 +232,11 @@ class Model(nn.Module):
         self.register_buffer("sin", angle.sin()[:, None], persistent=False)
 
     def matrices(self) -> list[nn.Parameter]:
-        """What Muon trains; everything else is AdamW's."""
+        """What Muon trains; everything else is Adam's."""
         return [self.attention, self.mlp]
 
     def stem(self, tokens: Tensor) -> Tensor:
-        """What enters the first block, (B, T, width): nothing that follows a position."""
+        """What enters the first block, (B, T, width). Before the first token of a row stands token 0."""
         before = F.pad(tokens, (1, 0))[:, :-1]
         pair = (before * 1000003 + tokens * 8191).remainder(2147483647).remainder(self.bigrams)
         x = norm(F.embedding(tokens, self.embed)) + F.embedding(pair, self.pairs, sparse=self.sparse)
@@ -242,12 +248,9 @@ class Model(nn.Module):
         rows, length = tokens.shape
         cos, sin = self.cos[:length].to(self.compute), self.sin[:length].to(self.compute)
         x = self.stem(tokens)
-        for attention, mlp in zip(
-            self.attention.to(x.dtype).unbind(), self.mlp.to(x.dtype).unbind(), strict=True
-        ):
-            qkv = F.linear(norm(x), attention[:3].flatten(0, 1)).view(
-                rows, length, 3 * self.heads, self.head_dim
-            )
+        blocks = zip(self.attention.to(x.dtype).unbind(), self.mlp.to(x.dtype).unbind(), strict=True)
+        for attention, mlp in blocks:
+            qkv = F.linear(norm(x), attention[:3].flatten(0, 1)).view(rows, length, -1, self.head_dim)
             qk, v = qkv.split((2 * self.heads, self.heads), 2)
             q, k = norm_rotate(qk, cos, sin).chunk(2, 2)
             q, k, v = (z.transpose(1, 2) for z in (q, k, v))
@@ -437,50 +440,33 @@ def gradients(loss, x: Tensor, y: Tensor, micro_rows: int) -> float:
 
 def fit(model: Model, x: Tensor, y: Tensor) -> tuple:
     """(loss function, rows of a pass) that work on this GPU: compiled if it can be, and within its memory."""
-    rows = max(1, min(len(x), CUDA_MICRO_BATCH // x.size(1)))
-    loss = torch.compile(model.loss, dynamic=False)
+    rows, loss = max(1, min(len(x), CUDA_MICRO_BATCH // x.size(1))), torch.compile(model.loss, dynamic=False)
     while True:
-        failure = None
         try:
             gradients(loss, x[:rows], y[:rows], rows)
-        except torch.cuda.OutOfMemoryError as error:
-            failure = error
-        except Exception as error:
+            model.zero_grad(set_to_none=True)
+            return loss, rows
+        except torch.cuda.OutOfMemoryError:
+            if rows == 1:
+                raise
+            rows //= 2
+        except Exception as error:  # whatever a compiler, its headers or a driver may lack
             if loss == model.loss:
                 raise
-            print(f"compilation failed, going on without: {type(error).__name__}", flush=True)
+            print(f"going on without compilation: {type(error).__name__}: {error}", flush=True)
             loss = model.loss
-            continue
-        finally:
-            model.zero_grad(set_to_none=True)
-        if failure is None:
-            return loss, rows
-        if rows == 1:
-            raise failure
-        rows //= 2
-        failure = None
+        model.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
 
 
-def utilisation(shape: dict[str, int], model: Model, tokens_per_second: float) -> str:
-    """Model FLOPs over the GPU's dense bfloat16 peak: 6 a weight of the matrices and a token, and attention's."""
+def utilisation(model: Model, shape: dict[str, int], speed: float) -> str:
+    """Model FLOPs of `speed` tokens a second, and their share of the GPU's peak: 6 a weight, and attention's."""
     name = torch.cuda.get_device_name()
-    peaks = {
-        "B200": 2250e12,
-        "H200": 989e12,
-        "H100": 989e12,
-        "A100": 312e12,
-        "L40S": 362e12,
-        "L4": 121e12,
-        "4090": 165e12,
-    }
-    peak = next((peak for key, peak in peaks.items() if key in name), None)
     weights = model.attention.numel() + model.mlp.numel() + model.head.numel()
-    attention = 6 * shape["depth"] * shape["heads"] * shape["head_dim"] * shape["window"]
-    used = (6 * weights + attention) * tokens_per_second
-    return f"{used / 1e12:.1f} TFLOP/s" + (
-        f", {used / peak:.1%} of the peak of {name}" if peak else f" on {name}"
-    )
+    attention = shape["depth"] * shape["heads"] * shape["head_dim"] * shape["window"]  # half of it is masked
+    tera = 6 * (weights + attention) * speed / 1e12
+    peak = next((peak for key, peak in PEAK_TERAFLOPS.items() if key in name), None)
+    return f"{tera:.1f} TFLOP/s on {name}" + (f", {tera / peak:.1%} of its peak" if peak else "")
 
 
 def main() -> None:
@@ -518,7 +504,7 @@ def main() -> None:
         f"{step - 1} steps, {tokens} tokens, {mean:.4f} nats a token, {speed:.0f} tokens/s, saved in {seconds:.2f} s"
     )
     if device == "cuda":
-        print(f"utilisation: {utilisation(shape, model, speed)}")
+        print(f"utilisation: {utilisation(model, shape, speed)}")
 
 
 if __name__ == "__main__":

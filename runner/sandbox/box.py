@@ -32,6 +32,7 @@ LAB_MB, LAB_FILES = 64, 2000
 ENVIRONMENT = {
     "HOME": "/tmp",
     "LANG": "C.UTF-8",
+    "OMP_WAIT_POLICY": "passive",  # threads that spin slow each other on a machine that does other work too
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONNOUSERSITE": "1",
     "PYTHONPATH": "/lab",
