@@ -10,7 +10,8 @@ WIDTH = 96
 def page() -> str:
     parts = ["# Commands\n", "Made from `--help` by `docs/commands.py`; a test sees that it is current.\n"]
     for name, command in [("", cli), *sorted(cli.commands.items())]:
-        context = click.Context(command, info_name=f"runner {name}".strip(), max_content_width=WIDTH, terminal_width=WIDTH)
+        title = f"runner {name}".strip()
+        context = click.Context(command, info_name=title, max_content_width=WIDTH, terminal_width=WIDTH)
         parts.append(f"## {context.info_name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

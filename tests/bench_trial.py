@@ -36,7 +36,9 @@ def seconds(what: Callable[[], object]) -> float:
 
 
 def bare(image: str, *command: str) -> float:
-    return seconds(lambda: subprocess.run(["docker", "run", "--rm", image, *command], check=True, capture_output=True))
+    return seconds(
+        lambda: subprocess.run(["docker", "run", "--rm", image, *command], check=True, capture_output=True)
+    )
 
 
 def recording(status: Status) -> float:
@@ -49,7 +51,9 @@ def recording(status: Status) -> float:
             number = len(ledger)
             parent = repo.tip(run.tag) or repo.base
             commit = repo.commit_trial(run.tag, number, parent, b"LR = %d\n" % number, f"trial {number}")
-            entry = factories.entry(number, status if number else Status.KEEP, commit=commit, parent_commit=parent)
+            entry = factories.entry(
+                number, status if number else Status.KEEP, commit=commit, parent_commit=parent
+            )
             record(repo, run, ledger, entry)
 
         one()  # the baseline
