@@ -21,6 +21,34 @@ from runner.scoring.protocol import ChannelClosed, ChannelTimeout
 ROOT = Path(__file__).resolve().parent.parent
 MODEL_HOST = ROOT / "prepare" / "model_host.py"
 ATTACKS = ROOT / "tests" / "attacks" / "score"
+ENDINGS = {
+    "adds_a_little_everywhere": "audit",
+    "adds_unnormalised_logits": "audit",
+    "answers_nan": "invalid",
+    "answers_positive_claims": "invalid",
+    "detects_decoys": "audit",
+    "detects_the_audit": "audit",
+    "dies_in_the_middle": "crash",
+    "fills_the_channel": "invalid",
+    "forges_frames": "invalid",
+    "honest": "ok",
+    "hunts_for_targets": "audit",
+    "never_answers": "timeout",
+    "patches_the_model_host": "audit",
+    "patches_torch": "audit",
+    "peeks_at_rare_tokens": "audit",
+    "peeks_at_the_next_token": "audit",
+    "peeks_far_ahead": "audit",
+    "peeks_in_some_rows": "audit",
+    "peeks_past_position_64": "audit",
+    "picks_a_mode_on_the_first_batch": "audit",
+    "prints_its_score": "ok",
+    "trains_across_batches": "audit",
+    "trains_across_batches_a_little": "audit",
+    "trains_in_load_model": "timeout",
+    "trains_in_the_first_answer": "timeout",
+    "trains_within_a_batch": "audit",
+}
 
 
 class PipeChannel:

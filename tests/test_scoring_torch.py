@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scoring_lab import ATTACKS, ROOT, hosts, make_lab
+from scoring_lab import ATTACKS, ENDINGS, ROOT, hosts, make_lab
 
 from runner.scoring.client import ModelClient
 from runner.scoring.protocol import ModelFault
@@ -21,34 +21,6 @@ from runner.trial import Ending
 PYTHON = os.environ.get("RUNNER_TEST_TORCH_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="RUNNER_TEST_TORCH_PYTHON names no Python with torch")
 
-ENDINGS = {
-    "adds_a_little_everywhere": "audit",
-    "adds_unnormalised_logits": "audit",
-    "answers_nan": "invalid",
-    "answers_positive_claims": "invalid",
-    "detects_decoys": "audit",
-    "detects_the_audit": "audit",
-    "dies_in_the_middle": "crash",
-    "fills_the_channel": "invalid",
-    "forges_frames": "invalid",
-    "honest": "ok",
-    "hunts_for_targets": "audit",
-    "never_answers": "timeout",
-    "patches_the_model_host": "audit",
-    "patches_torch": "audit",
-    "peeks_at_rare_tokens": "audit",
-    "peeks_at_the_next_token": "audit",
-    "peeks_far_ahead": "audit",
-    "peeks_in_some_rows": "audit",
-    "peeks_past_position_64": "audit",
-    "picks_a_mode_on_the_first_batch": "audit",
-    "prints_its_score": "ok",
-    "trains_across_batches": "audit",
-    "trains_across_batches_a_little": "audit",
-    "trains_in_load_model": "timeout",
-    "trains_in_the_first_answer": "timeout",
-    "trains_within_a_batch": "audit",
-}
 QUICK = [n for n in ENDINGS if n not in ("never_answers", "trains_in_load_model", "trains_in_the_first_answer")]
 
 

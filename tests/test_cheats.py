@@ -1,0 +1,79 @@
+"""Every cheat of tests/attacks/score as a whole trial in real containers: refused, or no better than honest.
+
+The other half, without an engine, is test_scoring_torch.py; `carries_state_to_the_next_container` lives here,
+since only isolation stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scoring_lab import ATTACKS, ENDINGS
+from test_loop import Quiet
+
+from runner import config, data
+from runner.evaluate import Evaluator, Job
+from runner.lab import Lab
+from runner.sandbox.box import Sandbox
+from runner.sandbox.training_data import data_volume
+from runner.trial import Attempt, Ending
+
+pytestmark = pytest.mark.engine
+ROOT = Path(__file__).parents[1]
+SETTINGS = {
+    "data": {"source": "tales", "vocab_size": 400, "window": 128},
+    "trial": {"budget_seconds": 20, "memory_mb": 2048, "device": "cpu"},
+    "score": {"audit_positions": 1000, "timeout_seconds": 40},
+}
+Trial = Callable[[str], Attempt]
+
+
+@pytest.fixture(scope="module")
+def attempt(engine: Any, image: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Trains and scores one of the attacks."""
+    root = tmp_path_factory.mktemp("cheats")
+    (root / "prepare").symlink_to(ROOT / "prepare")
+    lab = Lab(root, config.from_dict(SETTINGS))
+    manifest = data.prepare(root, lab.settings.data, lambda what, fraction: None)
+    volume = data_volume(engine, image, manifest.digest, data.public_files(root))
+    evaluator = Evaluator(lab, Sandbox(engine, image, lab.settings.trial, volume), Quiet())
+
+    def run(name: str) -> Attempt:
+        source = (ATTACKS / f"{name}.py").read_bytes()
+        return evaluator.attempt(Job("cheats", 1, 0, source, 7, root / name))
+
+    yield run
+    engine.api.remove_volume(volume)
+
+
+@pytest.fixture(scope="module")
+def honest(attempt: Trial) -> float:
+    done = attempt("honest")
+    assert done.ending is Ending.OK, done.detail
+    assert done.score is not None
+    assert done.score.positions == 1000
+    assert done.score.disagreements == 0
+    return done.score.val_bpb
+
+
+def test_every_attack_is_listed() -> None:
+    assert {path.stem for path in ATTACKS.glob("*.py")} == {*ENDINGS, "carries_state_to_the_next_container"}
+
+
+@pytest.mark.parametrize("name", [name for name, ending in ENDINGS.items() if ending != "ok"])
+def test_refused(attempt: Trial, name: str) -> None:
+    done = attempt(name)
+    assert done.ending is Ending(ENDINGS[name]), done.detail
+    assert done.score is None
+    assert done.detail
+
+
+@pytest.mark.parametrize("name", ["prints_its_score", "carries_state_to_the_next_container"])
+def test_gains_nothing(attempt: Trial, honest: float, name: str) -> None:
+    done = attempt(name)
+    assert done.ending is Ending.OK, done.detail
+    assert done.score is not None
+    assert done.score.val_bpb == pytest.approx(honest, abs=1e-5)
