@@ -63,7 +63,11 @@ def test_every_attack_is_listed() -> None:
     assert {path.stem for path in ATTACKS.glob("*.py")} == {*ENDINGS, "carries_state_to_the_next_container"}
 
 
-@pytest.mark.parametrize("name", [name for name, ending in ENDINGS.items() if ending != "ok"])
+# Its two containers may by chance pick the same mode, and then agree: see "What all rows agree on" in docs/scoring.md.
+BY_CHANCE = "picks_a_mode_on_the_first_batch"
+
+
+@pytest.mark.parametrize("name", [n for n, ending in ENDINGS.items() if ending != "ok" and n != BY_CHANCE])
 def test_refused(attempt: Trial, name: str) -> None:
     done = attempt(name)
     assert done.ending is Ending(ENDINGS[name]), done.detail
