@@ -81,3 +81,14 @@ def test_gains_nothing(attempt: Trial, honest: float, name: str) -> None:
     assert done.ending is Ending.OK, done.detail
     assert done.score is not None
     assert done.score.val_bpb == pytest.approx(honest, abs=1e-5)
+
+
+def test_one_setting_picked_by_text_that_all_rows_share_is_refused_or_gains_next_to_nothing(
+    attempt: Trial, honest: float
+) -> None:
+    done = attempt(BY_CHANCE)
+    if done.ending is Ending.OK:  # both containers picked the same temperature, worth 0.0015 bits per byte here
+        assert done.score is not None
+        assert honest - done.score.val_bpb < 0.005
+    else:
+        assert done.ending is Ending.AUDIT, done.detail
