@@ -1,6 +1,6 @@
 """The journey of one trial, over and over: propose, train and score, decide, record, move the branch.
 
-One screen of control flow. The parts are Protocols declared here and built in `jobs.py`; this module knows
+One screen of control flow. The parts are Protocols declared here and built in `jobs/`; this module knows
 no engine, no git and no terminal; the ratchet is pure and called directly. Faults of the machine
 (InfraError) are retried and then raised; they never become a result. What `record` does is crash-safe by
 itself: the ledger is written before the branch moves, and the two are reconciled on the next start.

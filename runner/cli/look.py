@@ -1,0 +1,92 @@
+"""Commands that show what a run has found: status, log, show, diff, sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+TAG = click.argument("tag", required=False, default="")
+
+
+@click.command()
+@TAG
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def status(lab: Path, tag: str, as_json: bool) -> None:
+    """Where a run stands (default: the newest).
+
+    \b
+    runner status
+    runner status nov23 --json
+    """
+    from runner.jobs import views
+
+    views.status(lab, tag, as_json=as_json)
+
+
+@click.command()
+@TAG
+@click.option("--kept", is_flag=True, help="Only what was kept.")
+@click.option("--crashed", is_flag=True, help="Only what did not end ok.")
+@click.option("--since", help="Only trials since then: a time, or 2h, 3d.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="The last so many; 0: all."
+)
+@click.option("--json", "form", flag_value="json", help="As JSON.")
+@click.option("--csv", "form", flag_value="csv", help="As CSV.")
+@click.pass_obj
+def log(lab: Path, /, tag: str, **options: Any) -> None:
+    """The trials of a run, as a table.
+
+    \b
+    runner log --kept
+    runner log nov23 --since 2h --csv
+    """
+    from runner.jobs import views
+
+    views.log(lab, tag, **options)
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=0))
+@TAG
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def show(lab: Path, number: int, tag: str, as_json: bool) -> None:
+    """Trial NUMBER whole: what it tried, its scores, why it was kept or not, diff, log and sample."""
+    from runner.jobs import views
+
+    views.show(lab, number, tag, as_json=as_json)
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=0))
+@TAG
+@click.pass_obj
+def diff(lab: Path, number: int, tag: str) -> None:
+    """What trial NUMBER changed, as a unified diff against the version it was measured against."""
+    from runner.jobs import views
+
+    views.diff(lab, number, tag)
+
+
+@click.command()
+@click.argument("prompt", default="Once upon a time")
+@click.option("--tag", default="", help="The run (default: the newest).")
+@click.option("--trial", "number", type=click.IntRange(min=0), help="A kept trial (default: the best).")
+@click.option("--length", type=click.IntRange(1, 4096), default=120, show_default=True, help="Tokens.")
+@click.option("--temperature", type=click.FloatRange(0, 10), default=0.8, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True)
+@click.pass_obj
+def sample(lab: Path, /, **options: Any) -> None:
+    """Text that the best version so far continues PROMPT with, drawn in a container.
+
+    \b
+    runner sample "The king had three sons"
+    runner sample --trial 7 --temperature 0.5
+    """
+    from runner.jobs import lab_at, samples
+
+    click.echo(samples.sample(lab_at(lab), **options))

@@ -1,0 +1,79 @@
+"""`runner build`, `prepare`, `new`, `clean`: the lab, its image and data, and what lies about in the engine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from runner import assemble, data
+from runner.errors import UsageError
+from runner.lab import Lab
+from runner.record.repo import LabRepo
+from runner.report import consoles
+from runner.report.screen import Screen
+from runner.run import remove_run
+from runner.sandbox.engine import Engine
+from runner.sandbox.images import trial_image
+from runner.sandbox.reaper import forget, reap
+
+TEMPLATE = ("Dockerfile", "images", "prepare", "program.md", "runner.toml", "train")
+
+
+def build(lab: Lab) -> None:
+    """The trial image for this machine."""
+    with Screen(consoles.progress()) as screen, closing(Engine(lab.settings.engine.url)) as engine:
+        cuda = assemble.choose_gpu(lab.settings.trial.device) is not None
+        with screen.step("trial image") as progress:
+            image = trial_image(engine, lab.root, lab.settings.image, cuda=cuda, progress=progress)
+    click.echo(image)
+
+
+def prepare(lab: Lab, *, force: bool) -> None:
+    """The lab's data, and a line about them."""
+    with Screen(consoles.progress()) as screen, screen.step("data") as progress:
+        manifest = data.prepare(lab.root, lab.settings.data, progress, force=force)
+    for part, documents in manifest.documents.items():
+        click.echo(
+            f"{part:10} {documents:6} documents {manifest.bytes[part]:12,} bytes {manifest.tokens[part]:11,} tokens"
+        )
+
+
+def new(folder: Path) -> None:
+    """A lab in `folder`, from the files that this program came with."""
+    home = Path(__file__).parents[2]
+    if not all((home / name).exists() for name in TEMPLATE):
+        raise UsageError(
+            f"{home} does not hold the files of a lab", "Install the runner from its repository: ./bootstrap"
+        )
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", "Name a folder that does not exist yet")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TEMPLATE:
+        source, to = home / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, to)
+    (folder / ".gitignore").write_text("/data/\n/runs/\n__pycache__/\n")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "A new lab"]):
+        done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True)
+        if done.returncode:
+            click.echo(f"git {command[0]} failed: {done.stderr.strip()}", err=True)
+            break
+    click.echo(f"A lab is in {folder}. Next: cd {folder} && runner go")
+
+
+def clean(lab: Lab, tags: Sequence[str], *, everything: bool) -> list[str]:
+    """What was removed: leftovers of killed runs, the runs named, and with `everything` images and data volumes."""
+    with closing(Engine(lab.settings.engine.url)) as engine:
+        removed = reap(engine)
+        if everything:
+            removed += forget(engine)
+    for tag in tags:
+        removed += remove_run(lab, LabRepo(lab.root), tag)
+    return removed
