@@ -55,16 +55,18 @@ def test_a_first_score_that_was_luck_is_discarded_after_one_confirmation():
 
 @pytest.mark.parametrize("gain", [-4, -1, 0, 0.5, 1, 1.4, 1.6, 2, 4])
 def test_the_last_look_is_never_a_rerun(gain):
-    spread = [gain + off for off in (-1, -0.5, 0, 0.5, 1)]
+    spread = [gain + off for off in (-1, -0.5, 0, 0.5, 1, -1, 1)]
+    assert len(spread) == looks(CONFIRM)
     assert decide(BASE, sigmas(*spread), noise(), CONFIRM).action in ("keep", "discard")
     assert decide(BASE, sigmas(*spread, gain), noise(), CONFIRM).action in ("keep", "discard")
 
 
 def test_the_last_line_is_the_t_quantile_of_its_level():
-    lines = bounds(5, 4, 20, CONFIRM)
-    assert lines.keep == pytest.approx(t_point(level(5, CONFIRM), 20) * math.sqrt(1 / 5 + 1 / 4))
+    last = looks(CONFIRM)
+    lines = bounds(last, 4, 20, CONFIRM)
+    assert lines.keep == pytest.approx(t_point(level(last, CONFIRM), 20) * math.sqrt(1 / last + 1 / 4))
     below, above = lines.keep - 0.01, lines.keep + 0.01
-    spread = (-1, -0.5, 0, 0.5, 1)
+    spread = (-1, -0.5, 0, 0.5, 1, -1, 1)
     assert decide(BASE, sigmas(*(below + off for off in spread)), noise(), CONFIRM).action == "discard"
     assert decide(BASE, sigmas(*(above + off for off in spread)), noise(), CONFIRM).action == "keep"
 
@@ -105,7 +107,7 @@ def test_with_unknown_noise_confirm_reruns_what_looks_better_and_keeps_nothing()
     rule = RatchetSettings(calibrate_trials=1)
     assert decide([2.0], [1.9], UNKNOWN, rule).action == "rerun"
     assert decide([2.0], [2.1], UNKNOWN, rule).action == "discard"
-    assert decide([2.0], [1.9, 1.8, 1.9, 1.8, 1.9], UNKNOWN, rule).action == "discard"
+    assert decide([2.0], [1.9, 1.8, 1.9, 1.8, 1.9, 1.8, 1.9], UNKNOWN, rule).action == "discard"
 
 
 def test_one_incumbent_score_is_enough_where_the_noise_is_known():
@@ -191,6 +193,53 @@ def test_trainings_that_agree_rather_too_well_are_trained_again_and_refused_at_t
     assert decide(BASE, sigmas(6, 5, 7, 6.5, 6), noise(), CONFIRM).action == "keep"
 
 
+def test_how_closely_the_trainings_agree_is_in_the_numbers_with_its_chance():
+    """Two equal scores have no spread at all; scores that scatter as sigma says are nothing special."""
+    same = decide(BASE, sigmas(3, 3), noise(), CONFIRM).numbers
+    assert (same["spread_ratio"], same["spread_p"]) == (0.0, 0.0)
+    usual = decide(BASE, sigmas(4, 3, 2), noise(), CONFIRM).numbers
+    assert usual["spread_ratio"] == pytest.approx(1.0)
+    assert 0.3 < usual["spread_p"] < 0.8
+    assert "spread_p" not in decide(BASE, sigmas(3), noise(), CONFIRM).numbers
+    assert "spread_p" not in decide(BASE, sigmas(3, 3), UNKNOWN, CONFIRM).numbers
+
+
+def test_of_honest_trainings_the_chance_of_so_small_a_spread_is_uniform():
+    rng = random.Random(8)
+    seen = []
+    for _ in range(1500):
+        known = estimate([[rng.gauss(2, SIGMA) for _ in range(6)]])
+        scores = [2.0 + rng.gauss(0, SIGMA) for _ in range(3)]
+        seen.append(decide(BASE, scores, known, CONFIRM).numbers["spread_p"])
+    for chance in (0.05, 0.5, 0.9):
+        assert sum(p < chance for p in seen) / len(seen) == pytest.approx(chance, abs=0.04)
+
+
+@pytest.mark.parametrize("rule", [CONFIRM, MARGIN], ids=lambda rule: rule.rule)
+def test_a_score_that_is_itself_uncertain_must_gain_more(rule):
+    scores = sigmas(3.5, 3.6, 3.2)[: looks(rule)]
+    assert decide(BASE, scores, noise(), rule).action == "keep"
+    assert decide(BASE, scores, noise(), rule, errors=[1e-9] * len(scores)).action == "keep"
+    unsure = decide(BASE, scores, noise(), rule, errors=[3 * SIGMA] * len(scores))
+    assert unsure.action != "keep"
+    assert unsure.numbers["audit_stderr"] == pytest.approx(3 * SIGMA / math.sqrt(len(scores)))
+
+
+def test_an_uncertainty_as_large_as_sigma_counts_as_much_as_sigma():
+    plain = decide(BASE, sigmas(3, 2, 4), noise(), CONFIRM).numbers
+    unsure = decide(BASE, sigmas(3, 2, 4), noise(), CONFIRM, errors=[SIGMA] * 3).numbers
+    doubled = math.sqrt((2 / 3 + 1 / 4) / (1 / 3 + 1 / 4))
+    assert unsure["keep_above"] == pytest.approx(doubled * plain["keep_above"])
+    assert unsure["stderr"] == pytest.approx(doubled * plain["stderr"])
+    assert unsure["drop_below"] == plain["drop_below"]
+
+
+def test_little_known_noise_gives_up_later_and_never_on_something_better_while_known_to_one_degree():
+    drops = [bounds(1, 3, df, CONFIRM).drop for df in (1, 2, 5, 20, 200)]
+    assert drops == sorted(drops)
+    assert drops[0] == 0.0
+
+
 LIMITED = RatchetSettings(max_memory_mb=1000, max_vram_mb=2000)
 
 
@@ -241,7 +290,7 @@ def test_the_reason_gives_gain_error_sigmas_and_trials_in_bits_per_byte():
     )
     assert decide(BASE, sigmas(0.5), noise(), CONFIRM).reason == (
         "0.0050 lower than the incumbent's 2.0000 ± 0.0050 bits per byte, 0.5 sigma over 1 trial, "
-        "too little to look further (0.0106 would be enough): discarded."
+        "too little to look further (0.0113 would be enough): discarded."
     )
     assert decide(BASE, sigmas(0), noise(), CONFIRM).reason == (
         "Equal to the incumbent's 2.0000 ± 0.0050 bits per byte over 1 trial: discarded."

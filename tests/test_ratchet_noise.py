@@ -18,6 +18,7 @@ from runner.ratchet import (
     drift,
     estimate,
     incumbent_needs,
+    runs,
     smallest_gain,
     sources,
     update,
@@ -132,7 +133,7 @@ def test_trainings_due():
     assert incumbent_needs("rerun", CONFIRM.incumbent_trials - 1, 1, CONFIRM) == 1
     assert incumbent_needs("rerun", CONFIRM.incumbent_trials, 1, CONFIRM) == 0
     due = [age for age in range(1, 50) if incumbent_needs("discard", 9, age, CONFIRM)]
-    assert due == [16, 32, 48]
+    assert due == [24, 48]
     assert not any(incumbent_needs("discard", 9, age, GREEDY) for age in range(1, 50))
 
 
@@ -183,3 +184,57 @@ def test_seed_and_clock_are_told_apart():
     assert found.seed == pytest.approx(0.03, rel=0.15)
     assert sources({1: [2.0], 2: [2.1]}) is None
     assert sources({1: [2.0, 2.1]}) is None
+
+
+def test_the_interval_of_a_slope_covers_it_as_often_as_it_says():
+    rng = random.Random(9)
+    hits = 0
+    for _ in range(1500):
+        found = drift([0.3 * time + rng.gauss(0, 1) for time in range(6)], list(range(6)))
+        assert found is not None
+        hits += found.low <= 0.3 <= found.high
+    assert hits / 1500 == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_run_test_is_the_printed_table_and_sees_a_step_and_a_see_saw():
+    """Swed and Eisenhart's table: of 5 and 5, two runs at most have the chance 2/252."""
+    step = runs([1, 1.1, 1.2, 1.3, 1.4, 2, 2.1, 2.2, 2.3, 2.4])
+    assert step is not None
+    assert (step.runs, step.expected) == (2, 6.0)
+    assert step.p == pytest.approx(2 * 2 / 252)
+    see_saw = runs([1, 2, 1.1, 2.1, 1.2, 2.2, 1.3, 2.3, 1.4, 2.4])
+    assert see_saw is not None
+    assert see_saw.p == pytest.approx(2 * 2 / 252)
+
+
+def test_few_scores_or_equal_ones_have_no_run_test():
+    assert runs([1.0, 2.0, 1.0, 2.0]) is None
+    assert runs([1.0] * 12) is None
+
+
+def test_the_chances_of_all_numbers_of_runs_sum_to_one():
+    from runner.ratchet.sources import _chance_of_runs
+
+    assert sum(_chance_of_runs(count, 4, 7) for count in range(2, 12)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seed_sigma", [0.0, 1.0, 3.0])
+def test_the_interval_of_the_seeds_share_covers_it_as_often_as_it_says(seed_sigma):
+    rng = random.Random(10)
+    share = seed_sigma**2 / (1 + seed_sigma**2)
+    hits, count = 0, 800
+    for _ in range(count):
+        centres = [rng.gauss(0, seed_sigma) for _ in range(6)]
+        found = sources({k: [rng.gauss(centre, 1) for _ in range(2)] for k, centre in enumerate(centres)})
+        assert found is not None
+        hits += found.share_low <= share <= found.share_high
+    assert hits / count >= 0.93
+
+
+def test_where_one_seed_repeats_to_the_last_digit_the_seed_is_the_whole_source():
+    found = sources({1: [2.0, 2.0], 2: [2.1, 2.1], 3: [2.05]})
+    assert found is not None
+    assert (found.source, found.clock, found.share, found.p) == ("seed", 0.0, 1.0, 0.0)
+    nothing = sources({1: [2.0, 2.0], 2: [2.0]})
+    assert nothing is not None
+    assert nothing.source == ""

@@ -1,10 +1,67 @@
-"""Commands about the ratchet's rule: bench-rule."""
+"""Commands about the ratchet's rule and what it rests on: calibrate, replay, bench-rule."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+
+@click.command()
+@click.argument("tag", required=False, default="")
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 1000),
+    default=8,
+    show_default=True,
+    help="Trainings in all, known ones included.",
+)
+@click.option("--same-seed", is_flag=True, help="Repeat one seed: what the wall-clock alone does.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout and nothing else there.")
+@click.pass_obj
+def calibrate(lab: Path, tag: str, trials: int, same_seed: bool, as_json: bool) -> None:
+    """Measure the noise: train the incumbent of a run (the newest; without one, the lab's train.py) again and again.
+
+    Says how far trainings of one version differ, whether the seed or the wall-clock does it, whether the machine
+    drifts, and how small a gain 1, 2 or 4 trainings can show. Goes on where it was interrupted; a later
+    `runner go` under the same pins knows the noise.
+
+    \b
+    runner calibrate
+    runner calibrate nov23 --trials 16
+    runner calibrate --trials 12 --same-seed      four more of one seed, after the eight
+    """
+    from runner.jobs import calibrate as work
+    from runner.jobs import lab_at
+
+    work.run(lab_at(lab), tag, trials, same_seed=same_seed, as_json=as_json)
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=0))
+@click.argument("tag", required=False, default="")
+@click.option("--trials", type=click.IntRange(1, 100), default=3, show_default=True, help="Trainings.")
+@click.option(
+    "--same-seeds/--fresh-seeds", default=False, help="The recorded seeds, or new ones (the default)."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout and nothing else there.")
+@click.pass_obj
+def replay(lab: Path, number: int, tag: str, trials: int, same_seeds: bool, as_json: bool) -> None:
+    """Train trial NUMBER's version again, under the same pins, and say whether it reproduces.
+
+    The record stays as it is. Exit code 0: it does; 1: it does not, or it cannot be told.
+
+    \b
+    runner replay 7
+    runner replay 7 nov23 --trials 5 --json
+    runner replay 7 --same-seeds
+    """
+    from runner.jobs import lab_at
+    from runner.jobs import replay as work
+
+    if not work.run(lab_at(lab), number, tag, trials, same_seeds=same_seeds, as_json=as_json):
+        sys.exit(1)
 
 
 @click.command("bench-rule")

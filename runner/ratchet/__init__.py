@@ -6,8 +6,9 @@ Pure: imports nothing of the world. `decide` judges, `Standing` says what counts
 from runner.ratchet.decide import decide, over_limits
 from runner.ratchet.noise import UNKNOWN, Noise, estimate, smallest_gain, update
 from runner.ratchet.replay import after, scores, standing_of
+from runner.ratchet.reproduce import reproduces
 from runner.ratchet.simpler import count_tokens
-from runner.ratchet.sources import drift, sources
+from runner.ratchet.sources import drift, runs, sources
 from runner.ratchet.standing import (
     Standing,
     calibration_trials,
@@ -30,6 +31,8 @@ __all__ = [
     "estimate",
     "incumbent_needs",
     "over_limits",
+    "reproduces",
+    "runs",
     "scores",
     "smallest_gain",
     "sources",

@@ -66,6 +66,14 @@ def bounds(trials: int, incumbent_trials: int, df: int, rule: RatchetSettings) -
         keep = t_point(alpha, min(df, MOST_DF)) * stderr
     if look == looks(rule):
         return Bounds(keep, keep)
-    if df == 0:
-        return Bounds(keep, 0.0)
-    return Bounds(keep, rule.design_sigmas + NormalDist().inv_cdf(rule.futility) * stderr)
+    drop = rule.design_sigmas + NormalDist().inv_cdf(rule.futility) * stderr
+    return Bounds(keep, drop * trust(df))
+
+
+def trust(df: int) -> float:
+    """The share of the line for giving up that is used while sigma is known to `df` degrees of freedom only.
+
+    A sigma from few trainings may be far too large, and a gain must not be given up for that; a needless rerun,
+    while little is known, also teaches sigma. (df − 1)/(df + 1), chosen by simulation: docs/ratchet.md.
+    """
+    return max(0, df - 1) / (df + 1)

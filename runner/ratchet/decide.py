@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from runner.config import RatchetSettings
 from runner.ratchet.bounds import Bounds, bounds, looks
 from runner.ratchet.noise import UNKNOWN, Noise, checked, mean, sum_of_squares
-from runner.ratchet.student import chi2_point
+from runner.ratchet.student import chi2_point, f_tail
 from runner.trial import Verdict
 
 RESOLUTION = 1e-6  # bits per byte; as fine as a score is reported, and the least that sigma is taken for
@@ -29,26 +29,34 @@ def decide(
     tokens: tuple[int, int] | None = None,
     memory_mb: float | None = None,
     vram_mb: float | None = None,
+    errors: Sequence[float] = (),
 ) -> Verdict:
     """What to do with a candidate after its trainings so far.
 
     incumbent: the incumbent's counted scores. candidate: all scores of the candidate's trainings, in order.
     Both in bits per byte. tokens: of Python, the incumbent's and the candidate's, for `prefer_simpler`.
-    memory_mb, vram_mb: the candidate's peaks, for the limits. Raises ValueError on no scores, or one that is
-    not finite. Lower scores never turn a keep into a discard, unless they make the trainings agree too well.
+    memory_mb, vram_mb: the candidate's peaks, for the limits. errors: standard errors of the candidate's scores by
+    the audit's sampling, none for an honest model; they are added in quadrature. Raises ValueError on no scores,
+    or one that is not finite. Lower scores never turn a keep into a discard, unless they make the trainings agree
+    too well.
     """
     base, scores = checked(incumbent, "the incumbent"), checked(candidate, "the candidate")
     noise = noise or UNKNOWN
     sigma = max(noise.sigma, RESOLUTION)
     threshold = _threshold(tokens, rule)
     gain = mean(base) - mean(scores)
-    lines = bounds(len(scores), len(base), noise.df, rule)
+    unsure = math.sqrt(math.fsum(error * error for error in errors)) / len(scores)
+    stderr = math.hypot(sigma * math.sqrt(1 / len(scores) + 1 / len(base)), unsure)
+    lines = _widened(
+        bounds(len(scores), len(base), noise.df, rule), unsure / sigma, len(scores), len(base), rule
+    )
     numbers = {
         "candidate": mean(scores),
         "incumbent": mean(base),
         "gain": gain,
         "gain_sigmas": gain / sigma if noise.known else math.nan,
-        "stderr": sigma * math.sqrt(1 / len(scores) + 1 / len(base)),
+        "stderr": stderr,
+        "audit_stderr": unsure if errors else math.nan,
         "sigma": noise.sigma,
         "df": float(noise.df),
         "threshold": threshold,
@@ -56,6 +64,7 @@ def decide(
         "drop_below": threshold + lines.drop * sigma,
         "trials": float(len(scores)),
         "incumbent_trials": float(len(base)),
+        **spread(scores, noise),
     }
     numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
     said = _comparison(base, scores, noise)
@@ -78,6 +87,28 @@ def _threshold(tokens: tuple[int, int] | None, rule: RatchetSettings) -> float:
     if tokens is None or not is_simpler(*tokens, rule):
         return rule.min_delta
     return -RESOLUTION if rule.rule == "greedy" else -rule.simpler_margin
+
+
+def _widened(lines: Bounds, unsure: float, trials: int, incumbent_trials: int, rule: RatchetSettings) -> Bounds:
+    """`lines` for a candidate whose mean has a standard error of its own of `unsure` sigmas: more must be shown."""
+    if rule.rule == "greedy" or not unsure:
+        return lines
+    variance = 1.0 if rule.rule == "margin" else 1.0 / trials + 1.0 / incumbent_trials
+    keep = lines.keep * math.sqrt(1.0 + unsure**2 / variance)
+    return Bounds(keep, keep if lines.keep == lines.drop else lines.drop)
+
+
+def spread(scores: Sequence[float], noise: Noise) -> dict[str, float]:
+    """How far the candidate's trainings scatter, in sigmas, and the chance that honest ones scatter so little.
+
+    The lower tail of F, for sigma is itself estimated. Empty where it says nothing: one score, sigma unknown or zero.
+    """
+    squares = likeness(scores, noise)
+    if math.isinf(squares):
+        return {}
+    ratio = squares / (len(scores) - 1)
+    p = f_tail(1.0 / ratio, noise.df, len(scores) - 1) if ratio > 0.0 else 0.0
+    return {"spread_ratio": math.sqrt(ratio), "spread_p": p}
 
 
 def judge(gain: float, lines: Bounds) -> str:

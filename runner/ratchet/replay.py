@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runner.config import RatchetSettings
+from runner.ratchet.noise import UNKNOWN, Noise
 from runner.ratchet.standing import Standing
 from runner.trial import Attempt, Entry, Role, Status
 
@@ -31,9 +32,9 @@ def split(attempts: Sequence[Attempt]) -> tuple[Sequence[Attempt], Sequence[Atte
     return attempts[: last + 1], attempts[last + 1 :]
 
 
-def standing_of(entries: Iterable[Entry], rule: RatchetSettings) -> Standing:
-    """The standing after all of `entries`, oldest first."""
-    standing = Standing()
+def standing_of(entries: Iterable[Entry], rule: RatchetSettings, known: Noise = UNKNOWN) -> Standing:
+    """The standing after all of `entries`, oldest first. known: noise that was measured beside the run."""
+    standing = Standing(past=known)
     for entry in entries:
         standing = after(standing, entry, rule)
     return standing
