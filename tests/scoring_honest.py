@@ -40,6 +40,26 @@ class Experts(nn.Module):
         return every.gather(-1, choice[..., None, None].expand(*x.shape, 1))[..., 0] * weights[..., None]
 
 
+class Routed(nn.Module):
+    """Top-1 experts that each take their tokens of the whole batch in one product: its shape, and so its kernel
+    and its rounding, depends on the other rows."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.route = nn.Linear(width, 4, bias=False)
+        self.experts = nn.ModuleList(mlp(width) for _ in range(4))
+
+    def forward(self, x):
+        flat = x.flatten(0, 1)
+        weights, choice = self.route(flat).softmax(-1).max(-1)
+        y = torch.zeros_like(flat)
+        for number, expert in enumerate(self.experts):
+            mine = (choice == number).nonzero()[:, 0]
+            if len(mine):
+                y = y.index_copy(0, mine, (expert(flat[mine]) * weights[mine, None]).to(y.dtype))
+        return y.view(x.shape)
+
+
 class Conv(nn.Module):
     def __init__(self, width):
         super().__init__()
@@ -60,7 +80,12 @@ class Net(nn.Module):
         self.embed = nn.Embedding(vocabulary, width)
         self.place = nn.Embedding(window, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2 * depth + 1))
-        makers = {"gpt": lambda: mlp(width), "moe": lambda: Experts(width), "conv": lambda: mlp(width)}
+        makers = {
+            "gpt": lambda: mlp(width),
+            "moe": lambda: Experts(width),
+            "routed": lambda: Routed(width),
+            "conv": lambda: mlp(width),
+        }
         first = (lambda: Conv(width)) if arch == "conv" else (lambda: Attention(width, 4))
         layers = depth if arch in makers else 0
         self.first = nn.ModuleList(first() for _ in range(layers))

@@ -32,9 +32,14 @@ Trial = Callable[[str], Attempt]
 
 
 @pytest.fixture(scope="module")
-def attempt(engine: Any, image: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cheats")
+
+
+@pytest.fixture(scope="module")
+def attempt(engine: Any, image: str, folder: Path) -> Any:
     """Trains and scores one of the attacks."""
-    root = tmp_path_factory.mktemp("cheats")
+    root = folder
     (root / "prepare").symlink_to(ROOT / "prepare")
     lab = Lab(root, config.from_dict(SETTINGS))
     manifest = data.prepare(root, lab.settings.data, lambda what, fraction: None)
@@ -63,8 +68,15 @@ def test_every_attack_is_listed() -> None:
     assert {path.stem for path in ATTACKS.glob("*.py")} == {*ENDINGS, "carries_state_to_the_next_container"}
 
 
-# Its two containers may by chance pick the same mode, and then agree: see "What all rows agree on" in docs/scoring.md.
+# Its two containers may by chance pick the same mode, and then agree: see "Order" in docs/scoring.md.
 BY_CHANCE = "picks_a_mode_on_the_first_batch"
+NO_GAIN = [
+    "prints_its_score",
+    "swaps_the_tokenizer",
+    "memorises_training_text",
+    "carries_state_to_the_next_container",
+]
+NOISE = 0.005  # bits per byte: what two trainings of one version differ by
 
 
 @pytest.mark.parametrize("name", [n for n, ending in ENDINGS.items() if ending != "ok" and n != BY_CHANCE])
@@ -75,20 +87,40 @@ def test_refused(attempt: Trial, name: str) -> None:
     assert done.detail
 
 
-@pytest.mark.parametrize("name", ["prints_its_score", "carries_state_to_the_next_container"])
+@pytest.mark.parametrize("name", NO_GAIN)
 def test_gains_nothing(attempt: Trial, honest: float, name: str) -> None:
     done = attempt(name)
     assert done.ending is Ending.OK, done.detail
     assert done.score is not None
+    if name == "memorises_training_text":
+        # Tales share formulas, which any better model knows too. Knowing the text itself would be worth 0.5.
+        assert honest - done.score.val_bpb < 4 * NOISE
+    else:
+        assert done.score.val_bpb == pytest.approx(honest, abs=1e-5)
+
+
+def test_state_that_one_trial_left_is_not_there_in_the_next(attempt: Trial, honest: float) -> None:
+    done = attempt("carries_state_to_the_next_container")  # a second time: it was among those above
+    assert done.score is not None, done.detail
     assert done.score.val_bpb == pytest.approx(honest, abs=1e-5)
 
 
-def test_one_setting_picked_by_text_that_all_rows_share_is_refused_or_gains_next_to_nothing(
+def test_a_mode_picked_by_the_first_batch_is_refused_or_gains_nothing_that_shows(
     attempt: Trial, honest: float
 ) -> None:
+    """That it can never be below the best of its modes is shown exactly in test_scoring_score.py."""
     done = attempt(BY_CHANCE)
-    if done.ending is Ending.OK:  # both containers picked the same temperature, worth 0.0015 bits per byte here
+    if done.ending is Ending.OK:
         assert done.score is not None
-        assert honest - done.score.val_bpb < 0.005
+        assert honest - done.score.val_bpb < NOISE
     else:
         assert done.ending is Ending.AUDIT, done.detail
+
+
+def test_nothing_that_a_model_container_writes_or_raises_is_kept(attempt: Trial, folder: Path) -> None:
+    done = attempt("quotes_what_it_is_sent")
+    assert done.ending is Ending.CRASH
+    assert done.detail == "the model ended with exit code 1 (audit)"
+    kept = [path for path in (folder / "quotes_what_it_is_sent").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(b"it was sent" in path.read_bytes() for path in kept)

@@ -12,7 +12,7 @@ from runner.config import ScoreSettings
 from runner.scoring.client import BATCH_TOKENS, LOGIT_BYTES, batch_rows
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
-from runner.scoring.score import score
+from runner.scoring.score import load_limit, score
 from runner.scoring.windows import cut
 from runner.trial import Ending
 
@@ -157,7 +157,7 @@ def test_claims_a_little_too_high_everywhere_are_corrected_away_below_the_tolera
 
 
 def test_a_small_shift_of_all_claims_above_the_tolerance_is_refused():
-    assert refused(claiming(lambda claims, tokens: claims + 0.003)).ending is Ending.AUDIT
+    assert refused(claiming(lambda claims, tokens: claims + 0.006)).ending is Ending.AUDIT
 
 
 def test_a_model_that_is_not_the_same_in_both_containers_is_refused():
@@ -213,14 +213,108 @@ def test_batches_bound_the_logits_in_the_model_container():
 
 
 def test_a_sample_has_the_length_asked_for():
-    drawn = sample(
-        Containers(honest).open, TOKENS[:5], 40, window=WINDOW, vocabulary=VOCABULARY, settings=SETTINGS, seed=3
+    opened = Containers(honest)
+    both = sample(
+        opened.open, [TOKENS[:5], TOKENS[:3]], 40, window=WINDOW, vocabulary=VOCABULARY, settings=SETTINGS, seed=3
     )
-    assert drawn.shape == (40,)
-    assert drawn.max() < VOCABULARY
+    assert [drawn.shape for drawn in both] == [(40,), (40,)]
+    assert all(drawn.max() < VOCABULARY for drawn in both)
 
 
 def test_a_sample_outside_the_vocabulary_is_invalid():
     with pytest.raises(ModelFault) as caught:
-        sample(Containers(honest).open, TOKENS[:5], 40, window=WINDOW, vocabulary=3, settings=SETTINGS)
+        sample(Containers(honest).open, [TOKENS[:5]], 40, window=WINDOW, vocabulary=3, settings=SETTINGS)
     assert caught.value.ending is Ending.INVALID
+
+
+@pytest.mark.parametrize(
+    ("budget", "trained", "limit"),
+    [(30, 30.1, 1.0), (30, 29.7, 1.3), (30, 25, 6.0), (300, 300, 3.0), (300, 100, 20.0), (10, 2, 9.0)],
+)
+def test_loading_gets_little_more_than_training_left_of_its_budget(budget, trained, limit):
+    assert load_limit(20.0, budget, trained) == pytest.approx(limit)
+
+
+def tempered(modes, pick):
+    """A model per container that keeps to the one of `modes` that `pick` chooses by the tokens of its first batch."""
+
+    def make(phase):
+        model, inner = honest(phase), {}
+
+        def choose(rows):
+            if not inner:
+                inner["mode"] = modes[pick(rows, model.normal) % len(modes)]
+                model.table = table(VOCABULARY) * inner["mode"]
+                model.normal = model.table - np.log(np.exp(model.table).sum(axis=1, keepdims=True))
+
+        given = model._tokens
+
+        def tokens(raw, rows, columns):
+            found = given(raw, rows, columns)
+            choose(found)
+            return found
+
+        model._tokens = tokens
+        return model
+
+    return make
+
+
+MODES = [0.9, 0.97, 1.0, 1.03, 1.1]
+CLOSE = 1.0008  # a temperature that no tolerance tells from 1
+
+
+def score_of(mode: float) -> float:
+    windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens)
+    scaled = table(VOCABULARY).astype(np.float64) * mode
+    normal = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return float(
+        -normal[windows.tokens[:, :-1], windows.tokens[:, 1:]][windows.scored].sum() / np.log(2) / windows.bytes
+    )
+
+
+@pytest.mark.parametrize(
+    ("pick", "passes"),
+    [
+        (lambda rows, normal: 4, True),
+        (lambda rows, normal: int(rows[:, 0].sum()), None),
+        (lambda rows, normal: int(rows.shape[1] == WINDOW), False),
+    ],
+    ids=["the same everywhere", "by what came first", "another for the audit"],
+)
+def test_whoever_picks_a_mode_is_refused_or_has_exactly_the_score_of_one_of_his_modes(pick, passes):
+    for _ in range(4):
+        try:
+            result, _ = run(tempered(MODES, pick))
+        except ModelFault as fault:
+            ending = fault.ending
+        else:
+            ending = Ending.OK
+            assert min(abs(result.val_bpb - score_of(mode)) for mode in MODES) < 1e-5
+        assert ending in (
+            (Ending.OK, Ending.AUDIT) if passes is None else (Ending.OK if passes else Ending.AUDIT,)
+        )
+
+
+def test_whoever_picks_a_mode_after_seven_answers_is_refused_however_close_the_modes_are():
+    """No tolerance sees it: only the order of asking does."""
+
+    def make(phase):
+        model = honest(phase)
+        answer = model.logits
+
+        def logits(*given):
+            model.table = table(VOCABULARY) * (1.0 if len(model.rows) < 3 else CLOSE)
+            return answer(*given)
+
+        model.logits = logits
+        if phase == "claims":  # whose first batch is enough
+            model.normal = np.log(np.exp(CLOSE * table(VOCABULARY)))
+            model.normal -= np.log(np.exp(model.normal).sum(axis=1, keepdims=True))
+        return model
+
+    many = ScoreSettings(tokens=9000, audit_positions=100, timeout_seconds=20)
+    fault = refused(make, settings=many)
+    assert fault.ending is Ending.AUDIT
+    assert fault.numbers["disagreements"] == 0
+    assert "order" in fault.detail

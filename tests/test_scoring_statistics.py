@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runner.errors import UsageError
-from runner.scoring.audit import DRIFT, TOLERANCES, compare, draw, draw_windows, drift, estimate, sample_size
+from runner.scoring.audit import TOLERANCES, compare, draw, draw_windows, estimate, sample_size
 from runner.scoring.bits import bits_per_byte, log_probability
 from runner.scoring.windows import Windows, cut, excerpts
 
@@ -177,25 +177,6 @@ def test_only_a_model_worse_than_a_uniform_guess_is_borne_more():
     for nats, borne in [(1.0, False), (np.log(100), False), (2 * np.log(100), True)]:
         audits = np.full(n, -nats)
         assert compare(audits + shift, audits, SHUFFLED[:n], 100, "cpu").honest is borne
-
-
-def test_the_drift_of_a_model_without_memory_is_standard_normal_whatever_its_noise():
-    rng = np.random.default_rng(1)
-    found = [drift(1e-7 * rng.standard_cauchy(300).round(1), rng.permutation(300)) for _ in range(2000)]
-    assert 1.2 < np.median(found) < 1.8  # the largest of six standard normals in size: 1.60 where independent
-    assert np.quantile(found, 0.999) < 4.5
-    assert max(found) < DRIFT
-
-
-@pytest.mark.parametrize("which", ["audit", "claims"])
-@pytest.mark.parametrize("kind", ["gain", "size"])
-def test_a_model_that_changes_as_it_is_asked_drifts(which, kind):
-    rng = np.random.default_rng(2)
-    order = rng.permutation(512)
-    time = np.arange(512) if which == "audit" else order
-    change = np.exp(-time / 100)  # what it learns fades in
-    sign = -1.0 if kind == "gain" else rng.choice([-1.0, 1.0], size=512)
-    assert drift(1e-4 * (sign * change + 0.1 * rng.normal(size=512)), order) > DRIFT
 
 
 def test_windows_share_no_token_and_spread_over_the_split():

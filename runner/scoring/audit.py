@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.scoring.order import DRIFT, SWITCH, drift, switch
 from runner.scoring.windows import Windows
 
 
@@ -32,9 +33,8 @@ class Tolerance:
 # Measured over honest models in float32 and bfloat16: docs/scoring.md, "Tolerances".
 TOLERANCES = {
     "cpu": Tolerance(position=0.1, rms=0.01, mean=0.002),
-    "cuda": Tolerance(position=0.5, rms=0.05, mean=0.01),
+    "cuda": Tolerance(position=1.0, rms=0.1, mean=0.01),
 }
-DRIFT = 5.5  # chance takes an honest model beyond it at most once in four million scorings
 
 
 def sample_size(counts: NDArray[Any], wanted: int) -> int:
@@ -119,7 +119,7 @@ class Agreement:
     """How claims and audits compare. disagreements: positions beyond tolerance; mean, rms, largest: nats.
 
     drift: how strongly the differences follow the order in which either container was asked, in standard
-    deviations of what chance gives.
+    deviations of what chance gives. switch: the chance of finding the largest of them so early. See order.py.
     """
 
     positions: int
@@ -128,34 +128,19 @@ class Agreement:
     rms: float
     largest: float
     drift: float
+    switch: float
     tolerance: Tolerance
 
     @property
     def honest(self) -> bool:
         """Whether numerical noise explains all differences."""
         within = self.rms <= self.tolerance.rms and abs(self.mean) <= self.tolerance.mean
-        return self.disagreements == 0 and within and self.drift <= DRIFT
+        return self.disagreements == 0 and within and not self.ordered
 
-
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean ranks (n,) of `values` (n,), centred and scaled to length 1; zeros where all are equal."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    ranks = ranks - ranks.mean()
-    return np.asarray(ranks / max(float(np.linalg.norm(ranks)), 1e-12), dtype=np.float64)
-
-
-def drift(differences: NDArray[Any], order: NDArray[Any]) -> float:
-    """How far the differences (n,) follow when in the claims (n,), or in the audit (their own order), they arose.
-
-    The largest of six rank correlations (Spearman's), of the difference and its size with either order and with
-    the earlier of both, times √(n − 1). The host orders both at random, so for a model without memory each is
-    standard normal, whatever its noise: an exact permutation test, free of any tolerance.
-    """
-    audited = np.arange(len(differences))
-    times = [_ranks(audited), _ranks(order), _ranks(np.minimum(audited, order))]
-    kinds = [_ranks(differences), _ranks(np.abs(differences))]
-    return max(abs(float(k @ t)) for k in kinds for t in times) * math.sqrt(max(1, len(differences) - 1))
+    @property
+    def ordered(self) -> bool:
+        """Whether the differences follow the order of asking, as a memory makes them."""
+        return self.drift > DRIFT or self.switch < SWITCH
 
 
 def compare(
@@ -177,5 +162,6 @@ def compare(
         rms=float(np.sqrt(np.mean(sizes**2))),
         largest=float(sizes.max()),
         drift=drift(differences, order),
+        switch=switch(differences, order),
         tolerance=tolerance,
     )

@@ -6,6 +6,7 @@ No score depends on it. The container draws, so that no logits need to cross; it
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from runner.trial import Ending
 
 def sample(
     open_channel: OpenChannel,
-    prompt: NDArray[Any],
+    prompts: Sequence[NDArray[Any]],
     count: int,
     *,
     window: int,
@@ -27,15 +28,18 @@ def sample(
     settings: ScoreSettings,
     temperature: float = 0.8,
     seed: int = 1,
-) -> NDArray[np.uint16]:
-    """`count` tokens (count,) that continue `prompt` (T,), T ≥ 1, all below `vocabulary`. Raises ModelFault."""
-    if len(prompt) == 0:
+) -> list[NDArray[np.uint16]]:
+    """For each of `prompts` (T,), T ≥ 1, `count` tokens (count,) that continue it, all below `vocabulary`.
+
+    One container draws them all, each from `seed`. Raises ModelFault.
+    """
+    if any(len(prompt) == 0 for prompt in prompts):
         raise ValueError("a prompt needs at least one token")
     with open_channel("sample") as channel:
         client = ModelClient(channel, time.monotonic() + settings.timeout_seconds)
         client.start(window, vocabulary, 1, settings.load_seconds)
-        drawn = client.sample(prompt, count, temperature, seed)
+        drawn = [client.sample(prompt, count, temperature, seed) for prompt in prompts]
         client.bye()
-    if drawn.size and int(drawn.max()) >= vocabulary:
+    if any(tokens.size and int(tokens.max()) >= vocabulary for tokens in drawn):
         raise ModelFault(Ending.INVALID, "the model container drew a token that is none of the vocabulary's")
     return drawn

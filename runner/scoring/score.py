@@ -24,6 +24,7 @@ from runner.scoring.windows import cut
 from runner.trial import Ending, Score
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
+FREE_SECONDS, FREE_SHARE = 1.0, 0.01  # of loading, absolutely and of the training's budget
 
 
 def _quiet(phase: str, done: int, total: int) -> None:
@@ -62,7 +63,7 @@ def score(
             loaded = client.start(window, vocabulary, plan.rows, settings.load_seconds)
             answer = ask(client, plan, chosen, positions, lambda done, total: on_progress(phase, done, total))
             client.bye()
-            _no_spare_work(loaded, client.answers, settings.load_seconds)
+            _no_spare_work(loaded, client.answers, client.load_limit)
             wire[0], wire[1] = wire[0] + client.sent, wire[1] + client.received
             return answer
 
@@ -89,6 +90,16 @@ def score(
     return computed
 
 
+def load_limit(most: float, budget_seconds: float, train_seconds: float) -> float:
+    """Seconds that loading may take after a training of `train_seconds`, so that training on in it is worth little.
+
+    A little is free, for nobody loads in no time; the rest is what the training left of its budget. At most
+    `most`, the setting score.load_seconds.
+    """
+    free = max(FREE_SECONDS, FREE_SHARE * budget_seconds)
+    return min(most, free + max(0.0, budget_seconds - train_seconds))
+
+
 def _no_spare_work(loaded: float, answers: list[float], limit: float) -> None:
     """Refuse a container that used `load_model` or its first answer for other work, such as training on.
 
@@ -108,7 +119,7 @@ def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
     n = agreement.positions
     if agreement.disagreements:
         found = f"disagree at {agreement.disagreements} of {n} audited positions"
-    elif agreement.drift > survey.DRIFT:
+    elif agreement.ordered:
         found = f"differ by the order of {n} audited positions"
     else:
         found = f"differ by {agreement.rms:.2g} nats (root mean square) over {n} audited positions"
@@ -119,6 +130,7 @@ def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
         "rms_difference_nats": agreement.rms,
         "max_difference_nats": agreement.largest,
         "drift": agreement.drift,
+        "switch_chance": agreement.switch,
         "claimed_bpb": computed.val_bpb - computed.correction_bpb,
         "correction_bpb": computed.correction_bpb,
     }

@@ -1,16 +1,29 @@
-"""Writes the text it sees wherever it can, and looks there in the next container: which rows were audited
-is all it would need to read ahead in every other one. Only a container can stop it: nothing else runs it."""
+"""Writes the text it sees wherever it can, and looks there in the next container and in the next trial.
 
+Which rows were audited is all it would need to read ahead in every other one. Only a container can stop it: nothing
+else runs it."""
+
+import contextlib
 import os
 
 import torch
 
 PLACES = ["/out", "/tmp", "/dev/shm", "/var/tmp", os.path.expanduser("~/.cache"), "/lab/prepare", "/run"]
+PLACES += ["/out/checkpoint", "/lab", "/lab/train", "/lab/data", "/dev/mqueue", "/proc/sys/kernel"]
+PLACES += [
+    "/tmp/torchinductor_cache",
+    os.path.expanduser("~/.triton"),
+    "/root",
+    "/home",
+]  # where compilers keep things
 
 
 def load_model(directory, device):
     table = torch.load(os.path.join(directory, "bigram.pt"), weights_only=True).to(device)
     seen = []
+    for place in PLACES:
+        with contextlib.suppress(OSError):
+            os.makedirs(place, exist_ok=True)
     for place in PLACES:
         try:
             with open(os.path.join(place, "seen.txt")) as file:
