@@ -92,6 +92,14 @@ def test_a_plateau_is_named_once_nothing_was_kept_for_long() -> None:
     )
 
 
+def test_a_plateau_names_what_was_tried_in_it_and_nothing_from_before() -> None:
+    entries = [entry(0, Status.KEEP, 2.2, None, 2.2), entry(1, Status.KEEP, note="wider")]
+    entries += [entry(n, note=f"idea {n}") for n in range(2, 2 + told.PLATEAU)]
+    paragraph = told.markdown(history(entries), quiet).split("## Plateau")[1].split("##")[0]
+    assert all(f"idea {n}" in paragraph for n in range(2, 2 + told.PLATEAU))
+    assert "wider" not in paragraph
+
+
 def test_the_last_failures_come_with_the_end_of_their_logs() -> None:
     entries = [entry(n, Status.CRASH) for n in range(1, 6)]
     written = told.markdown(history(entries), lambda number: f"Traceback of {number}")

@@ -10,7 +10,7 @@ from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from runner.lab import Lab
-    from runner.loop import Proposer
+    from runner.parts import Proposer
 
 BUILT_IN = {
     "sweep": "Optuna and local moves over the annotated constants of train.py; needs no model",
@@ -20,8 +20,13 @@ BUILT_IN = {
 COMMAND = "command:"
 
 
+def is_built_in(name: str) -> bool:
+    """Whether `name` is one of ours or a command; if not, it should be a recipe's."""
+    return name in BUILT_IN or name.startswith(COMMAND)
+
+
 def make(lab: Lab, log_tail: Callable[[int], str], logs: Path | None = None) -> Proposer:
-    """The proposer named by `agent.name`.
+    """The proposer named by `agent.name`, where that is built in. Coding agents: `runner/jobs/proposers.py`.
 
     log_tail: the end of a trial's training log by its number; "" where there is none. logs: a folder for what
     an outside program prints. Raises UsageError for an unknown name, listing those that there are.

@@ -5,21 +5,25 @@ The folder is new each time and is the program's working directory:
     program.md    the instructions        history.md, history.json    the trials so far
     lab/prepare/  what train.py imports   train.py, note.txt          what it may write
 
-Afterwards the bytes of train.py and the first line of note.txt are taken back (`takeback.py`), and the folder is
-removed. The program is trusted like anything that the user starts: it runs with the user's rights, sees the user's
-files and network, and is not in a box. What is promised is that nothing else of what it writes in the folder is
-used, and that it ends at its time limit (`process.py`).
+Afterwards the bytes of train.py and the first line of note.txt are taken back (`takeback.py`), with a few numbers of
+usage.json if it left one (what it took of its model, or which fault it met), and the folder is removed. The program is
+trusted like anything that the user starts: it runs with the user's rights, sees the user's files and network, and is
+not in a box. What is promised is that nothing else of what it writes in the folder is used, and that it ends at its
+time limit (`process.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.agents import history as told
 from runner.agents import process, takeback
@@ -27,15 +31,15 @@ from runner.agents.fault import AgentFault, Fault
 from runner.errors import UsageError
 from runner.report import text
 from runner.trial import History, Proposal, digest
+from runner.usage import usage_of
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+USAGE_BYTES = 4096
 _OWN = ("program.md", "history.md", "history.json", "train.py", "note.txt", "lab")
 
 
 class CommandProposer:
     """Runs one program for each proposal."""
-
-    name = "command"
 
     def __init__(
         self,
@@ -48,13 +52,15 @@ class CommandProposer:
         log_tail: told.LogTail,
         pass_env: Sequence[str] = (),
         logs: Path | None = None,
+        name: str = "command",
     ) -> None:
         """`command`: split as a shell would, run without one; files of the lab may be named relative to it.
 
         prepare_files: what goes under lab/, by relative path. timeout: seconds. source_limit: bytes of train.py.
         pass_env: names of environment variables that it gets besides `PASSED_ON`. logs: a folder for its output.
-        Raises UsageError for a command that cannot be started.
+        name: who it is in the record. Raises UsageError for a command that cannot be started.
         """
+        self.name = name
         self._argv = split(command, lab_root)
         self._files = dict(prepare_files)
         self._timeout = timeout
@@ -63,10 +69,15 @@ class CommandProposer:
         self._names = (*PASSED_ON, *pass_env)
         self._logs = logs
         self._refused = ""
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Ends the program that runs for a `propose` in another thread, and refuses all later ones."""
+        self._cancelled.set()
 
     def propose(self, history: History) -> Proposal:
         """What the program makes of the incumbent. Raises AgentFault where that cannot be tried."""
-        log = self._logs / f"proposal-{len(history.entries):04d}.log" if self._logs else None
+        log = self._logs / f"proposal-{history.number:04d}.log" if self._logs else None
         try:
             with _folder() as folder:
                 self._fill(folder, history)
@@ -103,27 +114,51 @@ class CommandProposer:
             if log:
                 log.parent.mkdir(parents=True, exist_ok=True)
                 log.write_bytes(ran.output)
-            self._ended(ran)
-            source = takeback.read(handle, "train.py", self._source_limit)
-            note = takeback.note(handle)
+            return self._taken(handle, ran, history)
         finally:
             os.close(handle)
-        if source == history.incumbent and ran.exit_code:
-            raise AgentFault(Fault.EXIT, f"exit code {ran.exit_code}, train.py unchanged{_last_line(ran)}")
-        tried = {entry.proposal: entry.number for entry in history.entries}
-        takeback.check(source, history.incumbent, tried)
+
+    def _taken(self, folder: int, ran: process.Ran, history: History) -> Proposal:
+        """What the program left in the open folder. A fault carries what it cost, too."""
+        said = _said(folder)
+        usage = usage_of(said).plain()
+        try:
+            self._ended(ran)
+            source = takeback.read(folder, "train.py", self._source_limit)
+            self._unchanged(source, ran, said, history)
+            for name, given in self._files.items():
+                _untouched(folder, f"lab/{name}", given)
+            takeback.check(source, history.incumbent, takeback.tried(history))
+        except AgentFault as fault:
+            fault.meta = usage
+            raise
         parent = digest(history.incumbent)
         meta = {
             "parent": parent,
             "exit_code": ran.exit_code,
             "seconds": round(ran.seconds, 3),
             "output_bytes": ran.output_bytes,
+            **usage,
         }
-        return Proposal(source, note, self.name, parent, meta)
+        return Proposal(source, takeback.note(folder), self.name, parent, meta)
+
+    def _unchanged(self, source: bytes, ran: process.Ran, said: Mapping[str, Any], history: History) -> None:
+        """Where train.py is as it was, the most telling name for it."""
+        if source != history.incumbent:
+            return
+        last = _last_line(ran)
+        if isinstance(kind := said.get("fault"), str) and kind in _SAYABLE:
+            wait = said.get("retry_after")
+            seconds = float(wait) if isinstance(wait, int | float) and 0 < wait < 1e6 else 0.0
+            raise AgentFault(Fault(kind), f"so it says{last}", retry_after=seconds)
+        if ran.exit_code:
+            raise AgentFault(Fault.EXIT, f"exit code {ran.exit_code}, train.py unchanged{last}")
+        if last.endswith("?"):
+            raise AgentFault(Fault.ASKED, f"train.py unchanged, and nobody is there to answer{last}")
 
     def _run(self, folder: Path, env: Mapping[str, str]) -> process.Ran:
         try:
-            return process.run(self._argv, folder, env, self._timeout)
+            return process.run(self._argv, folder, env, self._timeout, self._cancelled)
         except OSError as error:
             raise UsageError(f"{self._argv[0]} cannot be run: {error}", "Check [agent] name") from None
 
@@ -132,6 +167,8 @@ class CommandProposer:
             raise AgentFault(
                 Fault.TIMEOUT, f"killed after {self._timeout:g} s{_last_line(ran)}", "See agent.timeout_seconds"
             )
+        if ran.stopped == "cancelled":
+            raise AgentFault(Fault.DROPPED, "told to end")
         if ran.stopped:
             raise AgentFault(Fault.OUTPUT, f"killed after {ran.output_bytes:,} bytes of output")
 
@@ -156,6 +193,28 @@ def split(command: str, lab_root: Path) -> list[str]:
             f"command: no program {argv[0]} on PATH or in {lab_root}", "Is it installed, and executable?"
         )
     return argv
+
+
+_SAYABLE = {Fault.RATE, Fault.SERVER, Fault.SILENT, Fault.AUTH, Fault.CREDIT, Fault.LIMIT}
+
+
+def _said(folder: int) -> Mapping[str, Any]:
+    """The object in usage.json; empty where there is none, or it is nothing of the kind."""
+    try:
+        raw = json.loads(takeback.read(folder, "usage.json", USAGE_BYTES))
+    except (AgentFault, ValueError, RecursionError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _untouched(folder: int, name: str, given: bytes) -> None:
+    """Raises AgentFault where a file that it may only read is another now: its train.py may rest on the change."""
+    try:
+        same = takeback.read(folder, name, len(given)) == given
+    except AgentFault:
+        same = False
+    if not same:
+        raise AgentFault(Fault.FORBIDDEN, f"it changed {name}, which no trial takes from it")
 
 
 def _last_line(ran: process.Ran) -> str:

@@ -22,6 +22,8 @@ NEAR_MISSES = 6
 FAILURES = 3
 _SHAPES = ((200, 4000), (100, 2000), (40, 1000), (20, 400), (10, 0))  # rows, characters of each log
 _CELL = 160
+_TRIED, _TRIED_WIDTH = 24, 80  # of a plateau's proposals that are named in its paragraph
+SET_ASIDE = "set aside for a person to look at"
 
 LogTail = Callable[[int], str]
 
@@ -47,9 +49,9 @@ def as_json(history: History, rows: int = 500) -> str:
             "number": entry.number,
             "status": str(entry.status),
             "ending": str(entry.ending),
-            "val_bpb": entry.val_bpb,
+            "val_bpb": None if entry.suspicious else entry.val_bpb,
             "incumbent_bpb": entry.incumbent_bpb,
-            "scores": [attempt.val_bpb for attempt in _own(entry)],
+            "scores": [None if entry.suspicious else attempt.val_bpb for attempt in _own(entry)],
             "train_seconds": [round(attempt.outcome.train_seconds, 1) for attempt in _own(entry)],
             "peak_memory_mb": entry.peak_memory_mb,
             "peak_vram_mb": entry.peak_vram_mb,
@@ -104,6 +106,7 @@ def _sections(history: History, log_tail: LogTail, refused: str, rows: int, char
     if refused:
         yield f"**Your last answer was not tried:** {text.line(refused, 300)}"
     yield _standing(entries)
+    yield _under_way(history)
     yield _plateau(entries)
     yield _table("## Trials", entries, rows)
     yield _table("## Near-misses: not kept, perhaps worth combining", near_misses(entries), rows)
@@ -134,6 +137,14 @@ def _standing(entries: Sequence[Entry]) -> str:
     return "## Where it stands\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
+def _under_way(history: History) -> str:
+    if not history.under_way:
+        return ""
+    first = len(history.entries)
+    told = (f"- trial {first + at}: {_cell(one.note)}" for at, one in enumerate(history.under_way))
+    return "\n".join(("## Being tried now, with no result yet: do not repeat it", "", *told))
+
+
 def _numbers(what: str, entry: Entry, value: float | None) -> str:
     trained = [attempt.outcome.train_seconds for attempt in _own(entry)]
     parts = [f"{what}: trial {entry.number}, val_bpb {text.bpb(value)}"]
@@ -151,10 +162,14 @@ def _plateau(entries: Sequence[Entry]) -> str:
     barren = len(entries) - 1 - last_kept
     if barren < PLATEAU:
         return ""
+    tried = [_cell(entry.note)[:_TRIED_WIDTH] or "no note" for entry in entries[last_kept + 1 :][-_TRIED:]]
+    if barren > _TRIED:
+        tried.insert(0, f"{barren - _TRIED} before that")
     return (
         f"## Plateau\n\nThe last {barren} proposals were not kept. More of the same is unlikely to help: try a"
         " change of another kind (architecture, data order, schedule, optimiser, what the budget is spent on),"
         " undo something that was kept early, or combine near-misses."
+        f"\n\nThey tried: {'; '.join(tried)}."
     )
 
 
@@ -173,7 +188,7 @@ def _table(title: str, entries: Sequence[Entry], rows: int) -> str:
         cells = (
             str(entry.number),
             str(entry.status),
-            text.bpb(entry.val_bpb),
+            text.bpb(None if entry.suspicious else entry.val_bpb),
             text.delta(_gap(entry)),
             str(len(_own(entry))),
             _cell(entry.note),
@@ -199,13 +214,15 @@ def _own(entry: Entry) -> list[Attempt]:
 
 
 def _gap(entry: Entry) -> float | None:
-    """Bits per byte above the incumbent that it was measured against: negative is better."""
-    if entry.val_bpb is None or entry.incumbent_bpb is None:
+    """Bits per byte above the incumbent that it was measured against: negative is better. None if not believed."""
+    if entry.val_bpb is None or entry.incumbent_bpb is None or entry.suspicious:
         return None
     return entry.val_bpb - entry.incumbent_bpb
 
 
 def _reason(entry: Entry) -> str:
+    if entry.suspicious:  # what gives it away is not for agents
+        return SET_ASIDE
     said = entry.verdict.reason if entry.status is not Status.CRASH else f"{entry.ending}: {entry.detail}"
     return text.line(said, _CELL)
 

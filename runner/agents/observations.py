@@ -41,6 +41,8 @@ def observe(history: History, constants: Sequence[Constant]) -> list[Observation
             known.setdefault(parent, _held(entry.meta.get("base"), constants))
     found = []
     for entry in history.entries:
+        if entry.suspicious:  # its score is not believed, so it says nothing
+            continue
         params = _held(entry.meta.get("params"), constants) or known.get(entry.proposal, {})
         if params:
             found.append(_observation(entry, params, _held(entry.meta.get("base"), constants)))

@@ -15,6 +15,7 @@ import secrets
 import select
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class HeadTail:
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program ended. `exit_code` is negative for a signal. `stopped`: "", "timeout" or "output"."""
+    """How a program ended. `exit_code` is negative for a signal. `stopped`: "", "timeout", "output" or "cancelled"."""
 
     exit_code: int
     stopped: str
@@ -65,10 +66,17 @@ class Ran:
     output: bytes
 
 
-def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float) -> Ran:
+def run(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    cancelled: threading.Event | None = None,
+) -> Ran:
     """Run `argv` without a shell and without input; stdout and stderr are read as one stream.
 
-    `timeout`: seconds until it is sent SIGTERM, and SIGKILL 2 s later. Raises OSError if it cannot be started.
+    `timeout`: seconds until it is sent SIGTERM, and SIGKILL 2 s later; the same once `cancelled` is set, which another
+    thread may do. Raises OSError if it cannot be started.
     Whatever is raised meanwhile (KeyboardInterrupt too), no process of it is left.
     """
     mark = secrets.token_hex(16)
@@ -87,10 +95,10 @@ def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float) 
     with process.stdout as pipe:
         os.set_blocking(pipe.fileno(), False)
         try:
-            stopped = _watch(process, pipe.fileno(), kept, started + timeout)
+            stopped = _watch(process, pipe.fileno(), kept, started + timeout, cancelled)
             if stopped:
                 _signal(process.pid, signal.SIGTERM)
-                _watch(process, pipe.fileno(), kept, time.monotonic() + TERM_SECONDS)
+                _watch(process, pipe.fileno(), kept, time.monotonic() + TERM_SECONDS, None)
         finally:
             _kill_all(process.pid, mark)
             process.wait()
@@ -98,13 +106,21 @@ def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float) 
     return Ran(process.returncode, stopped, time.monotonic() - started, kept.total, kept.content())
 
 
-def _watch(process: subprocess.Popen[bytes], pipe: int, kept: HeadTail, deadline: float) -> str:
+def _watch(
+    process: subprocess.Popen[bytes],
+    pipe: int,
+    kept: HeadTail,
+    deadline: float,
+    cancelled: threading.Event | None,
+) -> str:
     """Read until the program itself has ended (its children may hold the pipe open), or must be stopped."""
     open_ = True
     while process.poll() is None:
         left = deadline - time.monotonic()
         if left <= 0:
             return "timeout"
+        if cancelled is not None and cancelled.is_set():
+            return "cancelled"
         if kept.total > OUTPUT_LIMIT:
             return "output"
         if not open_:

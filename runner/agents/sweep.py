@@ -63,7 +63,7 @@ class SameProposer:
     name = "same"
 
     def propose(self, history: History) -> Proposal:
-        number = len(history.entries)
+        number = history.number
         source = re.sub(rb"(\r\n|\r|\n)# same as trial before: \d+(\r\n|\r|\n)?\Z", rb"\1", history.incumbent)
         end = re.search(rb"\r\n|\r|\n", source)
         newline = end.group() if end else b"\n"
@@ -80,7 +80,7 @@ def _propose(name: str, history: History, draw: Draw, given: set[str]) -> Propos
             f"Annotate a line at its top level, for instance: {EXAMPLE}",
         )
     observations = observe(history, constants)
-    rng = random.Random(f"{history.seed}/{name}/{len(history.entries)}")
+    rng = random.Random(f"{history.seed}/{name}/{history.number}")
     parent, frame = digest(history.incumbent), skeleton(history.incumbent)
     base = {c.name: c.value for c in constants}
     tried = {entry.proposal for entry in history.entries} | given | {parent}

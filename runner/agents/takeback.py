@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runner.agents.fault import AgentFault, Fault
 from runner.report import text
-from runner.trial import digest
+from runner.trial import History, digest
 
 NOTE_COLUMNS = 200
 NOTE_BYTES = 4096
@@ -60,11 +60,21 @@ def note(folder: int, name: str = "note.txt") -> str:
     A note that is missing, no regular file, or empty is no fault: `NO_NOTE` stands in for it.
     """
     try:
-        content = read(folder, name, 1 << 20)
+        return note_in(read(folder, name, 1 << 20))
     except AgentFault:
         return NO_NOTE
+
+
+def note_in(content: bytes) -> str:
+    """The note in the content of a note.txt, as `note` gives it."""
     lines = (text.line(raw, NOTE_COLUMNS) for raw in content[:NOTE_BYTES].splitlines())
     return next((line for line in lines if line), NO_NOTE)
+
+
+def tried(history: History) -> dict[str, int]:
+    """Digests of the versions that were or are being tried, and their trials' numbers."""
+    under_way = {proposal.digest: len(history.entries) + at for at, proposal in enumerate(history.under_way)}
+    return under_way | {entry.proposal: entry.number for entry in history.entries}
 
 
 def check(source: bytes, incumbent: bytes, tried: Mapping[str, int]) -> None:

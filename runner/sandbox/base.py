@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import docker.errors
@@ -21,17 +21,30 @@ from runner.sandbox.engine import Engine, faults
 RELEASES = {"3.11": "bookworm", "3.13": "trixie"}  # Debian's releases by the Python that they carry
 
 
-def local_base(
+def python_base(
     engine: Engine, python: str, *, cuda: bool, progress: Callable[[str, float | None], None]
 ) -> str:
-    """The name of a base image made here, once. Raises MissingError with the command that mends it."""
+    """The name of a base for trials, made here once. Raises MissingError with the command that mends it."""
     release = RELEASES.get(python)
     if not release:
         raise MissingError(
             f"no image registry answers, and no Debian release known here carries Python {python}",
             f"Set image.python in runner.toml to one of: {', '.join(RELEASES)}",
         )
+    packages = ["python3", "python3-venv", "util-linux", "coreutils", "findutils"]
+    packages += ["gcc", "libc6-dev", "python3-dev"] if cuda else []
     name = f"autoresearch/base:{release}{'-cuda' if cuda else ''}"
+    return debian_base(engine, name, release, packages, progress)
+
+
+def debian_base(
+    engine: Engine,
+    name: str,
+    release: str,
+    packages: Sequence[str],
+    progress: Callable[[str, float | None], None],
+) -> str:
+    """`name`, made once from the packages of a Debian release. Raises MissingError, InfraError."""
     with faults("looking for the base image"):
         try:
             engine.api.inspect_image(name)
@@ -39,13 +52,11 @@ def local_base(
         except docker.errors.ImageNotFound:
             pass
     _need_mmdebstrap(progress)
-    packages = "python3,python3-venv,util-linux,coreutils,findutils" + (
-        ",gcc,libc6-dev,python3-dev" if cuda else ""
-    )
     progress(f"making a base image from Debian {release} packages", None)
     with tempfile.TemporaryDirectory(prefix="autoresearch-base-") as folder:
         archive = Path(folder) / "base.tar"
-        command = ["mmdebstrap", "--variant=minbase", f"--include={packages}", "--quiet", release, str(archive)]
+        command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--quiet"]
+        command += [release, str(archive)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise MissingError(

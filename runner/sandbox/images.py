@@ -13,21 +13,18 @@ import json
 import platform
 import subprocess
 import sys
-import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import docker.errors
 
 from runner.config import ImageSettings
 from runner.errors import InfraError, MissingError, UsageError
-from runner.sandbox.base import local_base
+from runner.sandbox.base import python_base
+from runner.sandbox.build import Progress, build, image_id
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
 
-Progress = Callable[[str, float | None], None]
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "linux")
 
 
@@ -37,7 +34,7 @@ def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: boo
     Raises UsageError for a broken Dockerfile or requirements, MissingError and InfraError for the machine.
     """
     name = image_name(lab, settings, cuda=cuda)
-    found = _image_id(engine, name)
+    found = image_id(engine, name)
     if found:
         return found
     base = _base(engine, settings, cuda=cuda, progress=progress)
@@ -45,7 +42,7 @@ def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: boo
         wheels = Path(folder)
         _download(lab / "images" / "trial.txt", wheels, settings, cuda=cuda, progress=progress)
         _build(engine, lab, wheels, base, name, progress)
-    made = _image_id(engine, name)
+    made = image_id(engine, name)
     if not made:
         raise InfraError(f"the engine built the image {name} and does not have it")
     return made
@@ -65,18 +62,10 @@ def image_name(lab: Path, settings: ImageSettings, *, cuda: bool) -> str:
     return f"autoresearch/trial:{inputs.hexdigest()[:12]}"
 
 
-def _image_id(engine: Engine, name: str) -> str:
-    with faults("looking for the trial image"):
-        try:
-            return str(engine.api.inspect_image(name)["Id"])
-        except docker.errors.ImageNotFound:
-            return ""
-
-
 def _base(engine: Engine, settings: ImageSettings, *, cuda: bool, progress: Progress) -> str:
     """The name of the base image: the pulled one, or the one made here from Debian's packages."""
     wanted = settings.base or f"python:{settings.python}-{'bookworm' if cuda else 'slim-bookworm'}"
-    if _image_id(engine, wanted):
+    if image_id(engine, wanted):
         return wanted
     progress(f"pulling {wanted}", None)
     try:
@@ -88,7 +77,7 @@ def _base(engine: Engine, settings: ImageSettings, *, cuda: bool, progress: Prog
                 f"the base image {wanted} cannot be pulled: {error.explanation}",
                 "Load it into the engine, or remove image.base from runner.toml",
             ) from None
-    return local_base(engine, settings.python, cuda=cuda, progress=progress)
+    return python_base(engine, settings.python, cuda=cuda, progress=progress)
 
 
 def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bool, progress: Progress) -> None:
@@ -127,44 +116,9 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
 
 
 def _build(engine: Engine, lab: Path, wheels: Path, base: str, name: str, progress: Progress) -> None:
-    progress("sending the build context", None)
-    context = {"Dockerfile": lab / "Dockerfile", "trial.txt": lab / "images" / "trial.txt"}
+    context: dict[str, Path] = {"Dockerfile": lab / "Dockerfile", "trial.txt": lab / "images" / "trial.txt"}
     context |= {f"wheels/{wheel.name}": wheel for wheel in wheels.iterdir()}
-    with tempfile.TemporaryFile() as archive:
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for path, source in sorted(context.items()):
-                tar.add(source, arcname=path, filter=_plain)
-        archive.seek(0)
-        with faults("building the trial image"):
-            lines = engine.api.build(
-                fileobj=archive, custom_context=True, tag=name, buildargs={"BASE": base}, rm=True, forcerm=True,
-                labels={LABEL: "image"}, decode=True, timeout=3600, network_mode="none",
-            )  # fmt: skip
-            _follow(lines, progress)
+    build(engine, name, context, {"BASE": base}, network="none", progress=progress)
     with faults("removing the build's intermediate image"):
         engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}=image"]})
         engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=wheels"]})
-
-
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mode = 0o644
-    member.mtime = 0
-    return member
-
-
-def _follow(lines: Any, progress: Progress) -> None:
-    said: list[str] = []
-    for line in lines:
-        if "error" in line:
-            raise UsageError(
-                f"the trial image does not build: {str(line['error']).strip()}",
-                "".join(said[-8:]).strip() or "See the Dockerfile and images/trial.txt",
-            )
-        text = str(line.get("stream", ""))
-        if text.startswith("Step ") and "/" in text.split()[1]:
-            at, of = text.split()[1].split("/")
-            progress(text.strip()[:70], int(at) / (int(of) + 1))
-        elif text.strip():
-            said.append(text)

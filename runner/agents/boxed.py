@@ -1,0 +1,249 @@
+"""A coding agent in a box: for each proposal its program visits a container of its own and works on train.py there.
+
+Joins a recipe (`plan.py`, `usage.py`) with the box (`runner/sandbox/visit.py`). Nothing the program says decides
+anything: success is a changed train.py that compiles, tokens are the gateway's count, and its end is seen from
+outside. What it reports of itself is shown and kept as its own words.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from runner.agents import history as told
+from runner.agents import takeback
+from runner.agents.fault import AgentFault, Fault
+from runner.agents.plan import AgentPlan, Places, plan
+from runner.agents.prompt import prompt
+from runner.agents.recipe import Key, Recipe
+from runner.agents.usage import AgentReport, read_result
+from runner.config import AgentSettings
+from runner.report import text
+from runner.sandbox import gateway
+from runner.sandbox.gateway import GatewayPlan, Spending
+from runner.sandbox.visit import Task, Visit
+from runner.sandbox.volumes import archive
+from runner.trial import History, Proposal, digest
+from runner.usage import Usage
+
+REPORT_BYTES = 16 << 20
+MESSAGE_CHARACTERS = 400
+TOKEN = (
+    "token-without-worth"  # what the program is given as its key: the gateway puts the real one in its place
+)
+
+
+class Box(Protocol):
+    """Where a program visits: `runner.sandbox.visit.AgentBox`."""
+
+    def visit(self, tag: str, proposal: str, task: Task, cancelled: threading.Event | None = None) -> Visit: ...
+
+
+@dataclass
+class BoxedAgent:
+    """Asks the program of one recipe for each proposal.
+
+    key, secret: which of the user's variables pays, and its value, which goes to the gateway and nowhere else.
+    prepare_files: what train.py imports, by relative path. sample: some of the training text. source_limit: bytes of
+    train.py. logs: a folder for what the program prints.
+    """
+
+    recipe: Recipe
+    settings: AgentSettings
+    box: Box
+    key: Key
+    secret: str = field(repr=False)
+    prepare_files: Mapping[str, bytes]
+    sample: bytes
+    source_limit: int
+    log_tail: told.LogTail
+    logs: Path | None = None
+    name: str = field(init=False)
+    _refused: str = ""
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.name = self.recipe.name
+
+    def cancel(self) -> None:
+        """Ends the visit under way in another thread, and refuses all later ones."""
+        self._cancelled.set()
+
+    def propose(self, history: History) -> Proposal:
+        """What the program makes of the incumbent. Raises AgentFault where that cannot be tried, InfraError."""
+        if self._cancelled.is_set():
+            raise AgentFault(Fault.DROPPED, "told to end")
+        places = Places()
+        planned = plan(
+            self.recipe, self.settings, prompt=prompt(places), gateway=gateway.URL, token=TOKEN, key=self.key,
+            places=places,
+        )  # fmt: skip
+        task = self._task(planned, history)
+        visit = self.box.visit(history.tag, f"{history.number:04d}", task, self._cancelled)
+        report = read_result(self.recipe.report, visit.stdout, self._report(planned, visit), visit.stderr)
+        meta = self._meta(visit, report, planned, task.gateway.spending)
+        try:
+            proposal = self._taken(history, visit, report, places, meta)
+        except AgentFault as fault:
+            self._refused = fault.detail
+            fault.meta = meta
+            fault.retry_after = fault.retry_after or visit.traffic.retry_after
+            raise
+        finally:
+            self._log(history.number, visit)
+        self._refused = ""
+        return proposal
+
+    def _task(self, planned: AgentPlan, history: History) -> Task:
+        settings, places = self.settings, planned.places
+        lab = {
+            "program.md": history.program.encode(),
+            "history.md": told.markdown(history, self.log_tail, self._refused).encode(),
+            "history.json": told.as_json(history).encode(),
+            "sample.txt": self.sample,
+            **self.prepare_files,
+        }
+        wanted = {f"{places.work}/train.py": self.source_limit, f"{places.work}/note.txt": 1 << 20}
+        if planned.reads:
+            wanted[f"{places.out}/{planned.reads}"] = REPORT_BYTES
+        spending = Spending(
+            settings.max_requests,
+            settings.max_tokens,
+            settings.max_proposal_cost,
+            settings.price_in,
+            settings.price_out,
+        )
+        start = ("sh", "-c", 'git init -q . && exec "$@"', "git") if planned.git else ()
+        return Task(
+            command=(*start, *planned.command),
+            environment=planned.environment,
+            lab=archive(lab),
+            work={"train.py": history.incumbent},
+            home=planned.files,
+            gateway=GatewayPlan(
+                planned.upstream, planned.prefix or "/", planned.key.header,
+                planned.key.value.replace("{key}", self.secret) if planned.key.variable else "",
+                spending, int(min(settings.timeout_seconds, settings.quiet_seconds)),
+            ),
+            seconds=settings.timeout_seconds,
+            quiet_seconds=settings.quiet_seconds,
+            wanted=wanted,
+            work_path=places.work,
+            home_path=places.home,
+            folders=(str(Path(places.out).relative_to(places.home)),),
+        )  # fmt: skip
+
+    def _report(self, planned: AgentPlan, visit: Visit) -> Mapping[str, bytes]:
+        content = visit.files.get(f"{planned.places.out}/{planned.reads}")
+        return {planned.reads: content} if isinstance(content, bytes) else {}
+
+    def _meta(
+        self, visit: Visit, report: AgentReport, planned: AgentPlan, spending: Spending
+    ) -> dict[str, Any]:
+        """For the record. Tokens are the gateway's count where it counted any, else what the program says."""
+        counted = visit.traffic.tokens_in + visit.traffic.tokens_out > 0
+        priced = counted and (spending.price_in or spending.price_out)
+        usage = Usage(
+            visit.traffic.tokens_in if counted else report.tokens_in,
+            visit.traffic.tokens_out if counted else report.tokens_out,
+            visit.traffic.cost(spending) if priced else report.cost_usd,
+            report.model or planned.model,
+        )
+        return {
+            **usage.plain(),
+            "version": self.recipe.install.version,
+            "seconds": round(visit.seconds, 3),
+            "setup_seconds": round(visit.setup_seconds, 3),
+            "exit_code": visit.exit_code,
+            "requests": visit.traffic.requests,
+            "refused": visit.traffic.refused,
+            "said": text.line(report.message[:MESSAGE_CHARACTERS].encode(), MESSAGE_CHARACTERS),
+        }
+
+    def _taken(
+        self, history: History, visit: Visit, report: AgentReport, places: Places, meta: Mapping[str, Any]
+    ) -> Proposal:
+        self._ended(visit)
+        source = visit.files[f"{places.work}/train.py"]
+        if isinstance(source, str):
+            large = source.startswith("has ")
+            raise AgentFault(Fault.TOO_LARGE if large else Fault.NOT_A_FILE, f"train.py {source}")
+        if source == history.incumbent:
+            raise _unchanged(visit, report)
+        takeback.check(source, history.incumbent, takeback.tried(history))
+        note = visit.files[f"{places.work}/note.txt"]
+        parent = digest(history.incumbent)
+        line = takeback.note_in(note) if isinstance(note, bytes) else takeback.NO_NOTE
+        return Proposal(source, line, self.name, parent, {"parent": parent, **meta})
+
+    def _ended(self, visit: Visit) -> None:
+        seconds = f"{self.settings.timeout_seconds:g} s"
+        if visit.stopped == "cancelled":
+            raise AgentFault(Fault.DROPPED, "told to end")
+        if visit.stopped == "timeout":
+            raise AgentFault(Fault.TIMEOUT, f"killed after {seconds}", "See agent.timeout_seconds")
+        if visit.stopped == "quiet":
+            quiet = f"{self.settings.quiet_seconds:g} s without output or an answered request"
+            raise AgentFault(Fault.SILENT, f"killed after {quiet}", "See agent.quiet_seconds")
+        if visit.stopped:
+            raise AgentFault(Fault.OUTPUT, f"killed after {visit.output_bytes:,} bytes of output")
+
+    def _log(self, number: int, visit: Visit) -> None:
+        """What it printed, and what the gateway refused, for a person."""
+        if not self.logs:
+            return
+        refused = "".join(f"refused: {line}\n" for line in visit.traffic.refusals)
+        parts = [("output", visit.stdout), ("error output", visit.stderr), ("gateway", refused.encode())]
+        whole = "".join(
+            f"--- {title}\n{text.clean(content, limit=len(content) + 1).rstrip()}\n"
+            for title, content in parts
+            if content
+        )
+        self.logs.mkdir(parents=True, exist_ok=True)
+        (self.logs / f"proposal-{number:04d}.log").write_text(whole, encoding="utf-8")
+
+
+def _unchanged(visit: Visit, report: AgentReport) -> AgentFault:
+    """Where train.py is as it was: the most telling name for it, from outside evidence first."""
+    traffic = visit.traffic
+    limit = next((line for line in traffic.refusals if "the limit of" in line), "")
+    by_status = {401: Fault.AUTH, 403: Fault.AUTH, 402: Fault.CREDIT, 429: Fault.RATE}
+    said = (
+        f"; it said: {report.error or report.message[:200]}" if report.error or report.message else _last(visit)
+    )
+    if limit:
+        return AgentFault(Fault.LIMIT, limit.rsplit("): ", 1)[-1])
+    for status in traffic.statuses:
+        if status in by_status:
+            return AgentFault(
+                by_status[status], f"its API answered {status}{said}", _ADVICE.get(by_status[status], "")
+            )
+    if any(status >= 500 for status in traffic.statuses):
+        return AgentFault(Fault.SERVER, f"its API answered {max(traffic.statuses)}{said}")
+    if not traffic.requests:
+        return AgentFault(
+            Fault.EXIT, f"it ended with exit code {visit.exit_code} and asked its API nothing{said}"
+        )
+    if visit.exit_code or report.error:
+        return AgentFault(Fault.EXIT, f"exit code {visit.exit_code}, train.py unchanged{said}")
+    if report.message.rstrip().endswith("?"):
+        return AgentFault(Fault.ASKED, f"train.py unchanged, and nobody is there to answer{said}")
+    return AgentFault(Fault.UNCHANGED, f"train.py was not changed{said}")
+
+
+_ADVICE = {
+    Fault.AUTH: "See that the key is the right one for this API: runner agents",
+    Fault.CREDIT: "The account of the key has no credit left",
+}
+
+
+def _last(visit: Visit) -> str:
+    lines = [
+        line
+        for raw in (visit.stdout + b"\n" + visit.stderr)[-4096:].splitlines()
+        if (line := text.line(raw, 160))
+    ]
+    return f"; it said last: {lines[-1]}" if lines else ""

@@ -1,0 +1,84 @@
+"""Building an image in the engine from a context that is put together here. Knows nothing of what is in it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+
+from runner.errors import UsageError
+from runner.sandbox.engine import Engine, faults
+from runner.sandbox.spec import LABEL
+
+Progress = Callable[[str, float | None], None]
+
+
+def image_id(engine: Engine, name: str) -> str:
+    """The id of the image `name`, empty where the engine has none. Raises InfraError."""
+    with faults(f"looking for the image {name}"):
+        try:
+            return str(engine.api.inspect_image(name)["Id"])
+        except docker.errors.ImageNotFound:
+            return ""
+
+
+def build(
+    engine: Engine,
+    name: str,
+    context: Mapping[str, Path | bytes],
+    arguments: Mapping[str, str],
+    *,
+    network: str,
+    progress: Progress,
+) -> None:
+    """Builds the image `name`. context: what the Dockerfile sees, its own text under `Dockerfile`.
+
+    network: `none`, or `host` for an image that installs packages. Raises UsageError with the build's last
+    lines where a step fails, InfraError where the engine does.
+    """
+    progress("sending the build context", None)
+    with tempfile.TemporaryFile() as archive:
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for path, source in sorted(context.items()):
+                if isinstance(source, bytes):
+                    member = tarfile.TarInfo(path)
+                    member.size = len(source)
+                    tar.addfile(_plain(member), io.BytesIO(source))
+                else:
+                    tar.add(source, arcname=path, filter=_plain)
+        archive.seek(0)
+        with faults(f"building the image {name}"):
+            lines = engine.api.build(
+                fileobj=archive, custom_context=True, tag=name, buildargs=dict(arguments), rm=True, forcerm=True,
+                labels={LABEL: "image"}, decode=True, timeout=3600, network_mode=network,
+            )  # fmt: skip
+            _follow(name, lines, progress)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o644
+    member.mtime = 0
+    return member
+
+
+def _follow(name: str, lines: Any, progress: Progress) -> None:
+    said: list[str] = []
+    for line in lines:
+        if "error" in line:
+            raise UsageError(
+                f"the image {name} does not build: {str(line['error']).strip()}",
+                "".join(said[-8:]).strip() or "See its Dockerfile",
+            )
+        text = str(line.get("stream", ""))
+        if text.startswith("Step ") and "/" in text.split()[1]:
+            at, of = text.split()[1].split("/")
+            progress(text.strip()[:70], int(at) / (int(of) + 1))
+        elif text.strip():
+            said.append(text)

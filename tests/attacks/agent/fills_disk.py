@@ -1,0 +1,20 @@
+"""Fills every place that it may write, in bytes and in files."""
+
+import os
+
+for folder in ("/task", "/home/agent", "/tmp", "/dev/shm"):
+    written = 0
+    try:
+        with open(f"{folder}/big", "wb") as file:
+            while written < 4 << 30:
+                written += file.write(b"\0" * (1 << 20))
+        print("GOT", folder, written)
+    except OSError as error:
+        print("bounded", folder, written >> 20, "MB", error.strerror)
+    try:
+        os.unlink(f"{folder}/big")
+        for number in range(300_000):
+            os.close(os.open(f"{folder}/{number}", os.O_CREAT | os.O_WRONLY))
+        print("GOT" if folder != "/dev/shm" else "no bound on files but memory:", folder)
+    except OSError as error:
+        print("bounded", folder, number, "files", error.strerror)

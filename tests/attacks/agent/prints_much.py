@@ -1,0 +1,6 @@
+"""Prints 50 MB and more."""
+
+import sys
+
+while True:
+    sys.stdout.write("x" * 65536)

@@ -1,0 +1,175 @@
+"""Attacks on the agent's box, each a program of its own under tests/attacks/agent, in real containers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_lab import KEY, SMALL, Api, small_api, visit
+
+from runner.errors import UsageError
+from runner.sandbox.gateway import GatewayPlan, Spending, configuration
+from runner.sandbox.visit import AgentBox
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def box(engine: Any) -> AgentBox:
+    from runner.sandbox import agent_images
+
+    def quiet(what: str, fraction: float | None) -> None:
+        pass
+
+    image = agent_images.agent_image(engine, "none", {}, {}, (), quiet)
+    return AgentBox(engine, image, agent_images.gateway_image(engine, quiet), SMALL)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with small_api() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(leftovers: Any) -> Iterator[None]:
+    yield
+    assert leftovers() == []
+
+
+def test_the_key_and_the_hidden_text_are_nowhere_in_the_box(
+    box: AgentBox, tag: str, api: Api, tmp_path: Path
+) -> None:
+    hidden = f"validation-{secrets.token_hex(8)}"
+    (tmp_path / "validation.txt").write_text(hidden)  # of the host, where it must stay
+    planted = f"planted-{secrets.token_hex(8)}"
+    left = visit(
+        box, tag, api, "reads_secrets", *(word[::-1] for word in (KEY, hidden, planted)),
+        lab={"sample.txt": planted.encode()},
+    )  # fmt: skip
+    said = left.stdout.decode()
+    assert "looked" in said
+    got = [line for line in said.splitlines() if line.startswith("GOT")]
+    assert got == ["GOT /lab/sample.txt"]  # so the search does find what is there
+
+
+def test_nothing_but_the_api_is_reached(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "reaches_out", seconds=60)
+    said = left.stdout.decode()
+    assert "GOT" not in said
+    assert said.count("refused") >= 20
+    assert set(api.paths()) <= {"/v1/redirect", "/v1/messages"}
+    assert left.traffic.refused >= 7
+    assert any("other.example" in line for line in left.traffic.refusals)
+    assert any("redirect" in line for line in left.traffic.refusals)
+
+
+def test_it_writes_nowhere_but_in_its_folders(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "writes_outside")
+    assert "GOT" not in left.stdout.decode()
+    assert "tried" in left.stdout.decode()
+
+
+def test_a_link_or_a_folder_in_place_of_its_files_is_not_followed(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "writes_outside")
+    assert left.files["/task/train.py"] == "is a symbolic link, not a regular file"
+    assert left.files["/task/note.txt"] == "is a directory, not a regular file"
+
+
+def test_forks_are_bounded_and_end_at_its_time(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "forks", seconds=2)
+    assert left.stopped == "timeout"
+    assert b"stopped after" in left.stdout
+    assert left.seconds < 10
+
+
+def test_its_disk_is_bounded_in_bytes_and_files(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "fills_disk", seconds=60)
+    said = left.stdout.decode()
+    assert "GOT" not in said
+    assert said.count("bounded") >= 7 or left.oom
+
+
+def test_one_that_never_ends_is_killed_at_its_time(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "runs_for_ever", seconds=2)
+    assert left.stopped == "timeout"
+    assert left.seconds < 4
+
+
+def test_one_that_prints_without_end_is_stopped_and_its_output_bounded(
+    box: AgentBox, tag: str, api: Api
+) -> None:
+    left = visit(box, tag, api, "prints_much", seconds=30)
+    assert left.stopped == "output"
+    assert len(left.stdout) < SMALL.output_bytes + 1000
+
+
+def test_one_that_hangs_without_a_word_is_stopped(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "says_nothing", seconds=30, quiet=1.5)
+    assert left.stopped == "quiet"
+    assert left.seconds < 10
+
+
+def test_requests_are_limited_in_the_gateway(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "spends", spending=Spending(requests=5))
+    assert len(api.requests) == 5
+    assert left.stdout.count(b"refused") == 35
+    assert b"the limit of 5 requests is reached" in left.stdout
+
+
+def test_tokens_are_counted_and_limited_in_the_gateway(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "spends", spending=Spending(tokens=390))
+    assert len(api.requests) == 3  # 130 tokens each, seen after each answer
+    assert (left.traffic.tokens_in, left.traffic.tokens_out) == (3 * 107, 3 * 23)
+
+
+def test_money_is_limited_in_the_gateway(box: AgentBox, tag: str, api: Api) -> None:
+    spending = Spending(cost=0.001, price_in=1.0, price_out=10.0)  # 0.000337 USD a request
+    left = visit(box, tag, api, "spends", spending=spending)
+    assert len(api.requests) == 3
+    assert left.traffic.cost(spending) == pytest.approx(3 * (107 + 230) / 1e6)
+
+
+def test_the_gateway_puts_the_key_into_requests_and_nothing_of_the_agents(
+    box: AgentBox, tag: str, api: Api
+) -> None:
+    visit(box, tag, api, "spends", spending=Spending(requests=1))
+    headers = api.requests[0][2]
+    assert headers["x-api-key"] == KEY
+    assert not {"authorization", "x-goog-api-key", "cookie", "proxy-authorization"} & set(headers)
+
+
+def test_killing_all_that_it_sees_harms_nobody_else(box: AgentBox, tag: str, api: Api) -> None:
+    left = visit(box, tag, api, "kills_its_keepers")
+    assert "GOT" not in left.stdout.decode()
+    assert "refused 1 Operation not permitted" in left.stdout.decode()
+    assert left.files["/task/train.py"] == b"LR = 1\n# still here\n"
+
+
+def test_an_api_that_does_not_answer_is_told_as_such(box: AgentBox, tag: str) -> None:
+    with small_api() as api:
+        pass  # its port is closed again
+    left = visit(box, tag, Api(api.url), "spends", spending=Spending(requests=3))
+    assert left.traffic.failed == 3
+    assert left.traffic.statuses == (502,)
+
+
+@pytest.mark.parametrize("key", ['a"; return 200', "a\nb", "", "$host", "back\\slash", "naïve"])
+def test_a_key_that_could_change_the_configuration_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match="API key"):
+        configuration(GatewayPlan("https://api.example.com", header="x-api-key", value=key))
+
+
+@pytest.mark.parametrize(
+    "origin", ["ftp://a.example", "https://a.example/path", "https://", "https://a;b", "file:///x"]
+)
+def test_an_origin_that_is_none_is_refused(origin: str) -> None:
+    with pytest.raises(UsageError, match="origin"):
+        configuration(GatewayPlan(origin))
+
+
+def test_the_key_is_in_no_repr() -> None:
+    assert KEY not in repr(GatewayPlan("https://api.example.com", header="x-api-key", value=KEY))
