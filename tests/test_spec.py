@@ -151,3 +151,17 @@ def seccomp() -> dict:
     [option] = [o for o in HOST["SecurityOpt"] if o.startswith("seccomp=")]
     assert "no-new-privileges" in HOST["SecurityOpt"]
     return json.loads(option.removeprefix("seccomp="))
+
+
+def test_tmp_and_shared_memory_are_bounded_in_bytes_and_files() -> None:
+    assert set(HOST["Tmpfs"]) == {"/tmp", "/dev/shm"}
+    for path, megabytes in (("/tmp", 8), ("/dev/shm", 4)):
+        options = HOST["Tmpfs"][path].split(",")
+        assert f"size={megabytes}m" in options
+        assert "nr_inodes=16384" in options
+        assert {"noexec", "nosuid", "nodev"} <= set(options)
+
+
+def test_the_limit_of_processes_that_all_containers_of_the_user_share_is_far_above_that_of_one() -> None:
+    [nproc] = [u["Hard"] for u in HOST["Ulimits"] if u["Name"] == "nproc"]
+    assert nproc >= 100 * HOST["PidsLimit"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runner.config import TrialSettings
 from runner.errors import InfraError
-from runner.sandbox import owner, volumes
+from runner.sandbox import leftover, owner, patience, volumes
 from runner.sandbox.channel import ContainerChannel
 from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine
@@ -26,8 +26,14 @@ from runner.sandbox.stream import LogReader
 from runner.scoring.protocol import ChannelClosed, ModelFault
 from runner.trial import Ending, Outcome
 
-GRACE = 5.0  # seconds after its deadline at which a container ends without the host's help
+SEEDS = "/lab/prepare/startup"  # what Python runs first in a training: seeds belong to the runner
+GRACE = 3.0  # seconds after its deadline at which a container ends without the host's help
 LAB_MB, LAB_FILES = 64, 2000
+FLOOD = (
+    1024  # times what is kept of a log: a training that writes more is ended, for it costs the host its time
+)
+# What an archive of /out may need for each file beyond its bytes: headers and a path of 4,096 bytes, twice.
+MEMBER_BYTES = 10 << 10
 # Where a payload may look for settings and write: nothing but /tmp, which dies with its container.
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -59,6 +65,7 @@ class Sandbox:
         self.settings = settings
         self.data_volume = data_volume
         self.gpu = gpu
+        self._kept: set[str] = set()  # names of boxes that the engine may not have removed, for it failed
 
     @property
     def device(self) -> str:
@@ -69,6 +76,18 @@ class Sandbox:
         """A box whose /lab holds the tar archive `lab`. `life_seconds` bounds everything in it."""
         name = f"autoresearch-{tag}-{trial}-{secrets.token_hex(3)}"
         labels = owner.labels(tag, trial, life_seconds)
+        if self._kept:
+            patience.recover(self.engine, self._kept, self.engine.patience)
+            self._kept.clear()
+        try:
+            with self._made(name, labels, lab, life_seconds) as made:
+                yield made
+        except InfraError:
+            self._kept.add(name)
+            raise
+
+    @contextmanager
+    def _made(self, name: str, labels: Mapping[str, str], lab: bytes, life_seconds: float) -> Iterator[Box]:
         settings = self.settings
         with ExitStack() as stack:
             out = stack.enter_context(
@@ -125,6 +144,23 @@ class Box:
             gpu=self._sandbox.gpu,
         )
 
+    def train_spec(self, budget_seconds: float, seed: int) -> ContainerSpec:
+        """The container that `train` runs; `runner check` looks around in one."""
+        env = {
+            "RUNNER_BUDGET_SECONDS": f"{budget_seconds:g}",
+            "RUNNER_SEED": str(seed),
+            "RUNNER_DEVICE": self._sandbox.device,
+            "PYTHONPATH": f"{ENVIRONMENT['PYTHONPATH']}:{SEEDS}",
+        }
+        spec = self._spec("train", ("python", "/lab/train/train.py"), budget_seconds, env)
+        return replace(spec, mounts=(*spec.mounts, Mount(self._sandbox.data_volume, "/lab/data")))
+
+    def model_spec(self, phase: str, life_seconds: float) -> ContainerSpec:
+        """The container that `channel` speaks to."""
+        command = ("python", "/lab/prepare/model_host.py")
+        env = {"RUNNER_DEVICE": self._sandbox.device}
+        return replace(self._spec(phase, command, life_seconds, env), stdin=True)
+
     def train(
         self,
         budget_seconds: float,
@@ -133,16 +169,12 @@ class Box:
         on_tick: Callable[[float, MemoryWatch], None] | None = None,
     ) -> Trained:
         """Runs train.py for at most `budget_seconds` of wall-clock. Raises InfraError only."""
-        env = {
-            "RUNNER_BUDGET_SECONDS": f"{budget_seconds:g}",
-            "RUNNER_SEED": str(seed),
-            "RUNNER_DEVICE": self._sandbox.device,
-        }
-        spec = self._spec("train", ("python", "/lab/train/train.py"), budget_seconds, env)
-        spec = replace(spec, mounts=(*spec.mounts, Mount(self._sandbox.data_volume, "/lab/data")))
+        spec = self.train_spec(budget_seconds, seed)
+        volumes.require_volume(self._sandbox.engine, self._sandbox.data_volume)
         with Container(self._sandbox.engine, spec) as container:
             attached = container.attach()
-            reader = LogReader(attached, self._sandbox.settings.log_kb << 10, on_line)
+            kept = self._sandbox.settings.log_kb << 10
+            reader = LogReader(attached, kept, on_line)
             reader.start()
             try:
                 container.start()
@@ -152,7 +184,7 @@ class Box:
                     if on_tick:
                         on_tick(time.monotonic() - started, watch)
 
-                ended = container.wait(started + budget_seconds, tick)
+                ended = container.wait(started + budget_seconds, tick, lambda: reader.log.total > FLOOD * kept)
                 reader.join(timeout=2.0)  # what it wrote last is on its way
             finally:
                 attached.close()
@@ -171,18 +203,17 @@ class Box:
 
     def _left(self) -> Left:
         """What is in /out now, told by the image's own programs in the keeper."""
-        look = (
-            'stat -f -c "%a %d" /out; [ -d /out/checkpoint ] && [ ! -L /out/checkpoint ] && '
-            "find /out/checkpoint -mindepth 1 -type f -printf F -quit"
-        )
-        words = self._keeper.execute(["sh", "-c", look], 200).split()
-        if len(words) < 2 or not all(w.isdigit() for w in words[:2]):
-            raise InfraError(f"the keeper of {self._name} could not look at /out: {words!r}")
-        return Left(checkpoint=words[2:] == [b"F"], full=0 in (int(words[0]), int(words[1])))
+        said = self._keeper.execute(["sh", "-c", leftover.LOOK], 200)
+        try:
+            return leftover.read(said, self._sandbox.settings.out_mb)
+        except ValueError as error:
+            raise InfraError(f"the keeper of {self._name} could not look at /out: {error}") from None
 
     def save_checkpoint(self, to: Path) -> None:
         """Keeps /out/checkpoint as the engine's own archive, unopened; bounded by what /out may hold."""
-        self._keeper.fetch("/out/checkpoint", to, limit=2 * self._sandbox.settings.out_mb * MIB)
+        settings = self._sandbox.settings
+        limit = (settings.out_mb + 1) * MIB + settings.out_files * MEMBER_BYTES
+        self._keeper.fetch("/out/checkpoint", to, limit=limit)
 
     def load_checkpoint(self, archive: Path) -> None:
         """Puts an archive of `save_checkpoint` where a training would have left it."""
@@ -196,10 +227,7 @@ class Box:
         A ModelFault raised inside is sharpened by the engine's evidence: what looks like a broken
         connection may have been the kernel's kill for memory, or the program's own end.
         """
-        command = ("python", "/lab/prepare/model_host.py")
-        env = {"RUNNER_DEVICE": self._sandbox.device}
-        spec = replace(self._spec(phase, command, life_seconds, env), stdin=True)
-        with Container(self._sandbox.engine, spec) as container:
+        with Container(self._sandbox.engine, self.model_spec(phase, life_seconds)) as container:
             channel = ContainerChannel(container.attach(), 64 << 10)
             try:
                 container.start()

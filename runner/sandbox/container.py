@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -43,7 +44,15 @@ class Container:
 
     def __enter__(self) -> Container:
         with faults(f"creating the container {self.spec.name}"):
-            made = self._api.create_container_from_config(specs.body(self.spec), self.spec.name)
+            try:
+                made = self._api.create_container_from_config(
+                    self._engine.shaped(specs.body(self.spec)), self.spec.name
+                )
+            except docker.errors.ImageNotFound:
+                raise InfraError(
+                    f"the image {self.spec.image[:19]} was removed from the engine while it was in use",
+                    "Start again: it is made anew. A run that was begun with the old one is asked to begin anew too.",
+                ) from None
         self.id = made["Id"]
         return self
 
@@ -68,16 +77,25 @@ class Container:
         self.started = time.monotonic()
         self._watch = MemoryWatch(self._engine, self.id)
 
-    def wait(self, deadline: float, on_tick: Callable[[MemoryWatch], None] | None = None) -> Ended:
-        """Until the container ends, or kills it at `deadline` (monotonic seconds) and sees that it is gone."""
+    def wait(
+        self,
+        deadline: float,
+        on_tick: Callable[[MemoryWatch], None] | None = None,
+        flooded: Callable[[], bool] | None = None,
+    ) -> Ended:
+        """Until the container ends, or kills it at `deadline` (monotonic seconds) and sees that it is gone.
+
+        flooded: asked at every tick; once it says yes the container is killed at once.
+        """
         ended = threading.Event()
         threading.Thread(target=self._wait_for_end, args=(ended,), daemon=True, name="waiter").start()
         watch = self._watch or MemoryWatch(self._engine, self.id)
-        killed = False
+        killed = flood = False
         while not ended.is_set():
             left = deadline - time.monotonic()
-            if left <= 0:
-                killed = True
+            flood = flooded() if flooded else False
+            killed = left <= 0 and not flood
+            if killed or flood:
                 self.kill()
                 break
             if not ended.wait(min(TICK, left)):
@@ -86,13 +104,18 @@ class Container:
                     on_tick(watch)
         now = time.monotonic()
         state = self.state()
+        seconds, budget = now - self.started, deadline - self.started
+        if not killed and not flood and seconds > budget and (ran := _ran(state)) is not None and ran > budget:
+            # This process was stopped or starved at the deadline and beyond; PID 1 did what it should have done.
+            killed, seconds = True, ran
         return Ended(
-            exit_code=None if killed else int(state.get("ExitCode", -1)),
+            exit_code=None if killed or flood else int(state.get("ExitCode", -1)),
             killed=killed,
-            seconds=now - self.started,
-            overrun_seconds=max(0.0, now - deadline) if killed else 0.0,
+            seconds=seconds,
+            overrun_seconds=max(0.0, seconds - budget) if killed else 0.0,
             oom=bool(state.get("OOMKilled")) or watch.oom_kills > 0,
             peak_memory_mb=watch.peak_mb,
+            flooded=flood,
         )
 
     def _wait_for_end(self, ended: threading.Event) -> None:
@@ -180,9 +203,24 @@ class Container:
             if self.state().get("Running"):
                 self.kill()
         with faults(f"removing the container {self.spec.name}"):
-            try:
-                self._api.remove_container(self.id, force=True, v=True)
-            except docker.errors.APIError as error:
-                if not gone(error):
-                    raise
+            for again in range(20, -1, -1):
+                try:
+                    self._api.remove_container(self.id, force=True, v=True)
+                    break
+                except docker.errors.APIError as error:
+                    if gone(error):
+                        break
+                    # Podman kills what it removes, and fails (500) where that has ended in this very moment.
+                    if not again or self._engine.info.name != "podman":
+                        raise
+                    time.sleep(0.1)
         self.id = ""
+
+
+def _ran(state: dict[str, Any]) -> float | None:
+    """Seconds from start to end by the engine's clock, which may have been stepped: for want of a better one."""
+    try:
+        began, ended = (datetime.fromisoformat(state[key]) for key in ("StartedAt", "FinishedAt"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (ended - began).total_seconds()

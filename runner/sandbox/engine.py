@@ -1,8 +1,8 @@
 """The connection to the engine: Docker, or Podman through its Docker-compatible API.
 
 Finds the engine by the lab's settings, `DOCKER_HOST` or the usual sockets, never by a file in a home folder
-(the docker command's contexts): such a file could be written by a program that runs as the user. Turns every
-fault of the engine into InfraError. Knows nothing of trials.
+(the docker command's contexts and configuration): such a file could be written by a program that runs as the
+user. Turns every fault of the engine into InfraError. Knows nothing of trials.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import docker.errors
 import docker.utils
 import requests.exceptions
 
-from runner.errors import InfraError, MissingError
+from runner.errors import InfraError, MissingError, UsageError
+from runner.sandbox import dialect, spec, ssh
+from runner.sandbox.client import Client
 
 API_TIMEOUT = 60  # seconds for one answer of the engine; waits for containers keep deadlines of their own
 
@@ -38,26 +40,39 @@ class EngineInfo:
 
 
 class Engine:
-    """One connection. `api` is docker-py's low-level client; use it inside `faults(...)` only."""
+    """One connection. `api` is docker-py's low-level client; use it inside `faults(...)` only.
 
-    def __init__(self, url: str = "") -> None:
+    url: `unix://`, `tcp://` or `ssh://`; empty for DOCKER_HOST, else the usual sockets. seccomp: only for a
+    Podman on another machine, the path there of a copy of images/seccomp.json. Raises MissingError where no
+    engine answers, UsageError for an address that is none.
+    """
+
+    def __init__(self, url: str = "", seccomp: str = "") -> None:
         self.url = url or os.environ.get("DOCKER_HOST", "") or _default_url()
-        tls = docker.utils.kwargs_from_env().get("tls") if os.environ.get("DOCKER_HOST") and not url else None
+        self._seccomp = seccomp
+        self.patience = 0.0  # seconds for which an engine that vanished is waited for; see patience.py
+        self._tunnel = ssh.Tunnel(self.url) if self.url.startswith("ssh://") else None
         try:
-            self.api: Any = docker.APIClient(
-                base_url=self.url, tls=tls or False, timeout=API_TIMEOUT, version="auto"
+            self.api: Any = Client(
+                base_url=self._tunnel.url if self._tunnel else self.url,
+                tls=_tls(self.url),
+                timeout=API_TIMEOUT,
+                version="auto",
             )
-            raw = self.api.info()
+            self.raw: dict[str, Any] = self.api.info()
             version = self.api.version()
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+            self._end_tunnel()
             raise MissingError(f"no container engine answers at {self.url}: {_short(error)}", START) from None
-        names = " ".join(part.get("Name", "") for part in version.get("Components", []))
+        names = " ".join(part.get("Name", "") for part in version.get("Components") or [])
+        self.api_version = str(version.get("ApiVersion", ""))
         self.info = EngineInfo(
             name="podman" if "podman" in names.lower() else "docker",
             version=str(version.get("Version", "")),
-            kernel=str(raw.get("KernelVersion", "")),
-            cgroup=f"v{raw.get('CgroupVersion', '1')}",
-            rootless=any("rootless" in str(option) for option in raw.get("SecurityOptions") or []),
+            kernel=str(self.raw.get("KernelVersion", "")),
+            cgroup=f"v{self.raw.get('CgroupVersion', '1')}",
+            rootless=bool(self.raw.get("Rootless"))
+            or any("rootless" in str(option) for option in self.raw.get("SecurityOptions") or []),
             url=self.url,
         )
 
@@ -66,8 +81,40 @@ class Engine:
         """Whether the engine's kernel is this machine's, so that its control groups can be read here."""
         return self.url.startswith("unix://")
 
+    def shaped(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A container's create body in the words of this engine. Raises MissingError where that needs a file."""
+        if self.info.name != "podman":
+            return body
+        if not (self.local or self._seccomp):
+            raise MissingError(
+                "Podman reads the seccomp profile from a file on its own machine, and this one is elsewhere",
+                "Copy images/seccomp.json there and write its path there to runner.toml, [engine] seccomp",
+            )
+        return dialect.for_podman(body, self._seccomp or str(spec.SECCOMP))
+
+    def _end_tunnel(self) -> None:
+        if self._tunnel:
+            self._tunnel.close()
+
     def close(self) -> None:
-        self.api.close()
+        if hasattr(self, "api"):
+            self.api.close()
+        self._end_tunnel()
+
+
+def _tls(url: str) -> Any:
+    """Certificates for a TCP address, as the environment names them: DOCKER_TLS_VERIFY, DOCKER_CERT_PATH."""
+    if not url.startswith(("tcp://", "https://")):
+        return False
+    verify, folder = os.environ.get("DOCKER_TLS_VERIFY", ""), os.environ.get("DOCKER_CERT_PATH", "")
+    if not (verify or folder):
+        return False
+    if not folder:
+        raise UsageError(
+            "DOCKER_TLS_VERIFY is set and DOCKER_CERT_PATH is not",
+            "Name the folder of ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH; no folder is taken unasked",
+        )
+    return docker.utils.kwargs_from_env({"DOCKER_CERT_PATH": folder, "DOCKER_TLS_VERIFY": verify})["tls"]
 
 
 START = "Start it (sudo systemctl start docker, or sudo dockerd &), or let ./bootstrap install one."

@@ -20,7 +20,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Ended:
-    """What is known of a container that runs no more. exit_code is None where it was killed by us."""
+    """What is known of a container that runs no more.
+
+    killed: it was ended at its deadline, by us or, where we did not come to it, by its own PID 1; exit_code is
+    None then. flooded: we ended it before, for a log beyond all bounds.
+    """
 
     exit_code: int | None
     killed: bool
@@ -28,6 +32,7 @@ class Ended:
     overrun_seconds: float
     oom: bool
     peak_memory_mb: float | None
+    flooded: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,19 @@ class Left:
 
     checkpoint: bool  # /out/checkpoint is a folder with at least one regular file
     full: bool  # no block or no inode is left in /out
+    strange: bool = False  # something in the checkpoint is no regular file, no folder, or cannot be read
+    oversized: bool = False  # its files claim more bytes than /out may hold: they are sparse
 
 
 def classify(ended: Ended, left: Left) -> tuple[Ending, str]:
     """The ending of the training and one sentence for a person. `OK` means: there is something to score."""
+    if ended.flooded:
+        return Ending.OVERFLOW, "it wrote so much to its log that it was ended before its deadline"
     if ended.killed:
         if left.checkpoint:
-            return Ending.OK, "killed at its deadline, with a checkpoint written before"
+            return _checkpoint(left, "killed at its deadline, with a checkpoint written before")
+        if ended.oom:
+            return Ending.OOM, "the kernel killed a child of it for memory; no checkpoint at its deadline"
         if left.full:
             return Ending.OVERFLOW, "/out was full when it was killed at its deadline; no checkpoint"
         return Ending.TIMEOUT, "killed at its deadline before it had written a checkpoint"
@@ -55,7 +66,16 @@ def classify(ended: Ended, left: Left) -> tuple[Ending, str]:
         return Ending.CRASH, f"train.py ended with exit code {ended.exit_code}"
     if not left.checkpoint:
         return Ending.INVALID, "train.py ended without a file under /out/checkpoint"
-    return Ending.OK, ""
+    return _checkpoint(left, "")
+
+
+def _checkpoint(left: Left, detail: str) -> tuple[Ending, str]:
+    """A checkpoint is carried as an archive later: it must be what an archive can hold, in bounds."""
+    if left.oversized:
+        return Ending.OVERFLOW, "its checkpoint has sparse files larger than all of /out"
+    if left.strange:
+        return Ending.INVALID, "its checkpoint holds something else than folders and readable files"
+    return Ending.OK, detail
 
 
 class MemoryWatch:

@@ -22,14 +22,8 @@ def reap(engine: Engine, tag: str = "") -> list[str]:
         containers = engine.api.containers(all=True, filters={"label": [wanted]})
     removed = []
     for container in containers:
-        if owner.leftover(container.get("Labels") or {}, engine_is_local=engine.local):
-            with faults("removing a leftover container"):
-                try:
-                    engine.api.remove_container(container["Id"], force=True, v=True)
-                except docker.errors.APIError as error:
-                    if not gone(error):
-                        raise
-                    continue  # gone already; Docker may list such a one as being removed until it is restarted
+        dead = owner.leftover(container.get("Labels") or {}, engine_is_local=engine.local)
+        if dead and remove_container(engine, container["Id"]):
             removed.append(str((container.get("Names") or [container["Id"]])[0]).lstrip("/"))
     with faults("listing volumes"):
         volumes: list[dict[str, Any]] = engine.api.volumes(filters={"label": [wanted]}).get("Volumes") or []
@@ -38,6 +32,18 @@ def reap(engine: Engine, tag: str = "") -> list[str]:
             remove_volume(engine, volume["Name"])
             removed.append(str(volume["Name"]))
     return removed
+
+
+def remove_container(engine: Engine, container_id: str) -> bool:
+    """Ends and removes a container; False where it was gone already."""
+    with faults("removing a leftover container"):
+        try:
+            engine.api.remove_container(container_id, force=True, v=True)
+        except docker.errors.APIError as error:
+            if not gone(error):
+                raise
+            return False  # Docker may list such a one as being removed until it is restarted
+    return True
 
 
 def forget(engine: Engine) -> list[str]:

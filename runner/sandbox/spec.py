@@ -19,6 +19,10 @@ LABEL = "autoresearch"
 SECCOMP = Path(__file__).parents[2] / "images" / "seccomp.json"
 WATCHDOG_CAPS = ("KILL", "SETGID", "SETPCAP", "SETUID")  # PID 1 drops the payload to PAYLOAD_UID with these
 MIB = 1 << 20
+FILES = 16384  # in /tmp, and in /dev/shm
+# The kernel counts RLIMIT_NPROC over all processes of a user, whatever container they are in: a limit as low as
+# `pids` would let the threads of one run stop another's. The bound of a container is its control group's.
+NPROC_FACTOR = 16
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class ContainerSpec:
     """One container, wholly described.
 
     image: by id, never by a name that could have moved. life_seconds: after this PID 1 kills the payload and
-    ends, whatever became of the host process. gpu: UUID of the one GPU to pass, empty for none.
+    ends, whatever became of the host process. gpu: UUID of the one GPU to pass, empty for none. network: `none`
+    for everything that runs code of a proposal or of an agent; only a gateway has another.
     """
 
     name: str
@@ -61,6 +66,7 @@ class ContainerSpec:
     payload: bool = True
     stdin: bool = False
     gpu: str = ""
+    network: str = "none"
 
 
 def _watched(command: tuple[str, ...], life_seconds: float) -> list[str]:
@@ -74,11 +80,12 @@ def _watched(command: tuple[str, ...], life_seconds: float) -> list[str]:
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     limits = spec.limits
     memory = limits.memory_mb * MIB
-    unit_limits = {"core": 0, "nofile": limits.nofile, "nproc": limits.pids, "memlock": 64 << 10}
+    processes = NPROC_FACTOR * max(limits.pids, 512)
+    unit_limits = {"core": 0, "nofile": limits.nofile, "nproc": processes, "memlock": 64 << 10}
     if spec.gpu:
         unit_limits["memlock"] = memory  # CUDA pins host memory
     return {
-        "NetworkMode": "none",
+        "NetworkMode": spec.network,
         "ReadonlyRootfs": True,
         "Privileged": False,
         "CapDrop": ["ALL"],
@@ -96,7 +103,11 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "PidsLimit": limits.pids,
         "Ulimits": [{"Name": n, "Soft": v, "Hard": v} for n, v in sorted(unit_limits.items())],
         "ShmSize": limits.shm_mb * MIB,
-        "Tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={limits.tmp_mb}m,nr_inodes=16384,mode=1777"},
+        # /dev/shm by our own mount, since the engine's bounds bytes alone.
+        "Tmpfs": {
+            path: f"rw,noexec,nosuid,nodev,size={size}m,nr_inodes={FILES},mode=1777"
+            for path, size in (("/tmp", limits.tmp_mb), ("/dev/shm", limits.shm_mb))
+        },
         "Mounts": [
             {"Type": "volume", "Source": m.volume, "Target": m.target, "ReadOnly": m.read_only,
              "VolumeOptions": {"NoCopy": True}}
@@ -133,7 +144,7 @@ def body(spec: ContainerSpec) -> dict[str, Any]:
         "WorkingDir": "/tmp",
         "Env": [f"{key}={value}" for key, value in sorted(spec.environment.items())],
         "Labels": dict(spec.labels),
-        "NetworkDisabled": True,
+        "NetworkDisabled": spec.network == "none",
         "Tty": False,
         "OpenStdin": spec.stdin,
         "StdinOnce": spec.stdin,

@@ -18,6 +18,7 @@ from typing import Any
 from runner.scoring.protocol import ChannelClosed, ChannelTimeout
 
 CHUNK = 1 << 16
+SMALL = 1 << 10
 
 
 class Attached:
@@ -93,25 +94,35 @@ class BoundedLog:
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
+        self._lock = threading.Lock()  # read while its writer may still be at work
         self.total = 0
 
     def add(self, data: bytes) -> None:
-        self.total += len(data)
-        room = self._half - len(self._head)
-        if room > 0:
-            self._head += data[:room]
-            data = data[room:]
-        if data:
-            self._tail.append(data)
-            self._tail_size += len(data)
-            while self._tail_size - len(self._tail[0]) >= self._half:
-                self._tail_size -= len(self._tail.popleft())
+        with self._lock:
+            self.total += len(data)
+            room = self._half - len(self._head)
+            if room > 0:
+                self._head += data[:room]
+                data = data[room:]
+            if data:
+                self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        if self._tail and len(self._tail[-1]) + len(data) <= SMALL:
+            last = self._tail.pop()  # a million writes of one byte are no million objects
+            self._tail_size -= len(last)
+            data = last + data
+        self._tail.append(data)
+        self._tail_size += len(data)
+        while self._tail_size - len(self._tail[0]) >= self._half:
+            self._tail_size -= len(self._tail.popleft())
 
     def value(self) -> bytes:
-        tail = b"".join(self._tail)[-self._half :]
-        lost = self.total - len(self._head) - len(tail)
-        gap = f"\n[... {lost} bytes left out ...]\n".encode() if lost else b""
-        return bytes(self._head) + gap + tail
+        with self._lock:
+            tail = b"".join(self._tail)[-self._half :]
+            lost = self.total - len(self._head) - len(tail)
+            gap = f"\n[... {lost} bytes left out ...]\n".encode() if lost else b""
+            return bytes(self._head) + gap + tail
 
 
 class LogReader(threading.Thread):

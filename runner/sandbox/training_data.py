@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from runner.sandbox import volumes
+from runner.sandbox import owner, volumes
 from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL, ContainerSpec, Limits, Mount
@@ -28,7 +29,9 @@ def data_volume(engine: Engine, image: str, digest: str, files: Sequence[Path]) 
     limits = Limits(memory_mb=64, cpus=0, pids=16, tmp_mb=1, shm_mb=1)
     mounts = (Mount(name, "/data", read_only=False),)
     filler = f"{name}-{secrets.token_hex(3)}"
-    spec = ContainerSpec(filler, image, ("true",), mounts, limits, 60, labels, payload=False)
+    # The next start removes the filler of a program that was killed.
+    mine = owner.labels("data", "filler", 60)
+    spec = ContainerSpec(filler, image, ("true",), mounts, limits, 60, mine, payload=False)
     with Container(engine, spec) as container:  # never started: the engine itself writes
         if not container.exists(f"/data/{COMPLETE}"):
             with tempfile.TemporaryFile() as archive:
@@ -37,3 +40,15 @@ def data_volume(engine: Engine, image: str, digest: str, files: Sequence[Path]) 
                 container.put("/data", archive)
             container.put("/data", volumes.archive({COMPLETE: digest.encode()}))
     return name
+
+
+@contextmanager
+def exported(engine: Engine, image: str, volume: str) -> Iterator[Iterator[bytes]]:
+    """The bytes of a data volume as the engine gives them out: chunks of a tar archive. Raises InfraError."""
+    limits = Limits(memory_mb=64, cpus=0, pids=16, tmp_mb=1, shm_mb=1)
+    mine = owner.labels("data", "reader", 3600)
+    name = f"{volume}-{secrets.token_hex(3)}"
+    spec = ContainerSpec(name, image, ("true",), (Mount(volume, "/data"),), limits, 60, mine, payload=False)
+    with Container(engine, spec) as container, faults("reading the data volume"):
+        chunks, _ = engine.api.get_archive(container.id, "/data", chunk_size=1 << 20)
+        yield chunks

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import docker.errors
 
+from runner.errors import InfraError
 from runner.sandbox.engine import Engine, faults, gone
 from runner.sandbox.spec import PAYLOAD_UID
 
@@ -27,7 +28,11 @@ def memory_volume(
 ) -> Iterator[str]:
     """A volume in memory, bounded in bytes and files; removed on leaving, when no container holds it."""
     owner = PAYLOAD_UID if payload_owns else 0
-    options = f"size={megabytes}m,nr_inodes={files},uid={owner},gid={owner},mode=0755,nosuid,nodev,noexec"
+    # Podman takes `size` for a quota of its own on disk, which most file systems lack; the kernel's other
+    # word for the same bound, in pages, it passes on.
+    pages = (megabytes << 20) // os.sysconf("SC_PAGE_SIZE")
+    size = f"nr_blocks={pages}" if engine.info.name == "podman" else f"size={megabytes}m"
+    options = f"{size},nr_inodes={files},uid={owner},gid={owner},mode=0755,nosuid,nodev,noexec"
     with faults(f"creating the volume {name}"):
         engine.api.create_volume(
             name,
@@ -41,6 +46,18 @@ def memory_volume(
         remove_volume(engine, name)
 
 
+def require_volume(engine: Engine, name: str) -> None:
+    """Raises InfraError where the volume is gone: the engine would make an empty one in its place, unasked."""
+    with faults(f"looking for the volume {name}"):
+        try:
+            engine.api.inspect_volume(name)
+        except docker.errors.NotFound:
+            raise InfraError(
+                f"the engine's volume {name}, which holds the training data, is gone",
+                "Start again: it is filled anew, and the run resumes where it was.",
+            ) from None
+
+
 def remove_volume(engine: Engine, name: str) -> None:
     with faults(f"removing the volume {name}"):
         try:
@@ -50,29 +67,32 @@ def remove_volume(engine: Engine, name: str) -> None:
                 raise
 
 
-def archive(files: Mapping[str, bytes | Path], folders: tuple[str, ...] = ()) -> bytes:
+def archive(files: Mapping[str, bytes | Path], folders: tuple[str, ...] = (), *, owner: int = 0) -> bytes:
     """A tar as `write_archive` makes it, in memory; for code, not for data."""
     buffer = io.BytesIO()
-    write_archive(buffer, files, folders)
+    write_archive(buffer, files, folders, owner=owner)
     return buffer.getvalue()
 
 
-def write_archive(to: BinaryIO, files: Mapping[str, bytes | Path], folders: tuple[str, ...] = ()) -> None:
-    """A tar of regular files and folders, owned by root, unwritable, with no times: same input, same bytes."""
+def write_archive(
+    to: BinaryIO, files: Mapping[str, bytes | Path], folders: tuple[str, ...] = (), *, owner: int = 0
+) -> None:
+    """A tar of regular files and folders, without times: same input, same bytes. Only `owner` may write them."""
     with tarfile.open(fileobj=to, mode="w", format=tarfile.PAX_FORMAT) as tar:
         parents = {str(p) for name in files for p in Path(name).parents if str(p) != "."}
         for folder in sorted(parents | set(folders)):
-            tar.addfile(_member(folder, tarfile.DIRTYPE, 0o755))
+            tar.addfile(_member(folder, tarfile.DIRTYPE, 0o755, owner))
         for name, content in sorted(files.items()):
             if isinstance(content, bytes):
-                tar.addfile(_member(name, tarfile.REGTYPE, 0o644, len(content)), io.BytesIO(content))
+                tar.addfile(_member(name, tarfile.REGTYPE, 0o644, owner, len(content)), io.BytesIO(content))
             else:
                 with content.open("rb") as source:
                     size = os.fstat(source.fileno()).st_size
-                    tar.addfile(_member(name, tarfile.REGTYPE, 0o644, size), source)
+                    tar.addfile(_member(name, tarfile.REGTYPE, 0o644, owner, size), source)
 
 
-def _member(name: str, kind: bytes, mode: int, size: int = 0) -> tarfile.TarInfo:
+def _member(name: str, kind: bytes, mode: int, owner: int, size: int = 0) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.size = kind, mode, size
+    member.uid = member.gid = owner
     return member

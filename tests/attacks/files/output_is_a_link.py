@@ -1,0 +1,5 @@
+"""Leaves a checkpoint that is a symbolic link to the lab, for whoever reads or packs it."""
+
+import os
+
+os.symlink("/lab", "/out/checkpoint")

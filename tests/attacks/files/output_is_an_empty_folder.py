@@ -1,0 +1,5 @@
+"""Leaves an empty checkpoint, and one folder in it."""
+
+import os
+
+os.makedirs("/out/checkpoint/model")
