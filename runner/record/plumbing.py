@@ -118,7 +118,7 @@ class Git:
         """The bytes that git printed."""
         status, out, err = self.run(*arguments, stdin=stdin)
         if status:
-            raise _failure(arguments, status, err)
+            raise failure(arguments, status, err)
         return out
 
     def text(self, *arguments: str, stdin: bytes = b"") -> str:
@@ -135,7 +135,8 @@ class Git:
         return [os.fsdecode(part) for part in self.data(*arguments).split(b"\0") if part]
 
 
-def _failure(arguments: Sequence[str], status: int, err: str) -> InfraError:
+def failure(arguments: Sequence[str], status: int, err: str) -> InfraError:
+    """What git said on stderr, in one line, as the error to raise, with advice where there is some."""
     said = [line for line in err.splitlines() if line and not line.startswith("hint:")]
     what = next((line for line in said if line.startswith(("fatal:", "error:"))), said[-1] if said else "")
     advice = ""

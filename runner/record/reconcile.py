@@ -157,6 +157,9 @@ def _mend_files(folder: RunFolder, ledger: Ledger) -> list[str]:
         folder.trials.mkdir(parents=True, exist_ok=True)
         names = sorted(path.name for path in folder.trials.iterdir() if path.name.isdecimal())
         messages.extend(_abandon(folder, name) for name in names if int(name) >= len(ledger))
+        for entry in ledger.entries:  # a kept version is sampled from; any other's is only large
+            if entry.status is not Status.KEEP:
+                (folder.trial(entry.number) / "checkpoint.tar").unlink(missing_ok=True)
         folder.set_current(None)
     had = folder.results.is_file()
     if results.write(folder.results, ledger.entries) and had:

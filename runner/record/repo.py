@@ -9,12 +9,13 @@ train.py and its note are data.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from runner.errors import InfraError, MissingError, UsageError
 from runner.record.discover import identity, top_of
-from runner.record.plumbing import Git, scrub_environment
+from runner.record.plumbing import Git, failure, scrub_environment
 from runner.record.tags import check_tag
 from runner.record.worktree import Worktree, holders
 
@@ -104,10 +105,27 @@ class LabRepo:
 
     def diff(self, old: str, new: str) -> str:
         """The unified diff of train.py between two commits, empty where it is the same."""
-        options = ["-p", "--no-color", "--no-ext-diff", "--no-textconv", "--text", "--no-renames", "-U3"]
-        options += ["--src-prefix=a/", "--dst-prefix=b/", f"--relative={self.prefix}"]
-        shown = self._git.data("diff-tree", *options, old, new, "--", self.train)
+        shown = self._git.data("diff-tree", *self._diff_options(), old, new, "--", self.train)
         return shown.decode("utf-8", "replace")
+
+    def _diff_options(self) -> list[str]:
+        options = ["-p", "--no-color", "--no-ext-diff", "--no-textconv", "--text", "--no-renames", "-U3"]
+        return [*options, "--src-prefix=a/", "--dst-prefix=b/", f"--relative={self.prefix}"]
+
+    def diffs(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """As `diff`, of many (old, new) at once, by the new commit; where one is missing, those after it are too.
+
+        One git for all: 500 take a fraction of a second, one by one several.
+        """
+        given = "".join(f"{new} {old}\n" for old, new in pairs if old != new)
+        if not given:
+            return {}
+        options = ["--stdin", "--always", "-r", *self._diff_options()]
+        _, out, _ = self._git.run("diff-tree", *options, "--", self.train, stdin=given.encode())
+        # A line of a diff begins with a sign, a space, or `diff` and the like: only git writes a bare hash.
+        parts = re.split(rb"^([0-9a-f]{40,64})\n", out, flags=re.MULTILINE)[1:]
+        shown = zip(parts[::2], parts[1::2], strict=True)
+        return {sha.decode(): text.decode("utf-8", "replace").lstrip("\n") for sha, text in shown}
 
     def dirty(self, paths: Sequence[str]) -> list[str]:
         """Those tracked files among `paths` (files or folders, relative to the lab) that differ from HEAD."""
@@ -123,7 +141,8 @@ class LabRepo:
             "update-ref", "-m", "autoresearch: start", branch(tag), base, "0" * len(base)
         )
         if status and (found := self.tip(tag)) != base:
-            where = f"exists already, at {found[:12]}" if found else f"cannot be made: {err.strip()}"
+            why = failure(("update-ref",), status, err).what
+            where = f"exists already, at {found[:12]}" if found else f"cannot be made: {why}"
             raise UsageError(
                 f"the branch autoresearch/{tag} {where}", f"Use another tag, or: runner clean {tag}"
             )
@@ -186,7 +205,8 @@ class LabRepo:
                 f"Start again to see what can be done: runner go --tag {tag}",
             )
         if status and found != sha:
-            raise InfraError(f"the branch autoresearch/{tag} cannot be moved: {err.strip()}")
+            why = failure(("update-ref",), status, err)
+            raise InfraError(f"the branch autoresearch/{tag} cannot be moved: {why.what}", why.advice)
         hook("worktree")
         try:
             return self.ensure_worktree(tag)

@@ -26,7 +26,8 @@ def row(entry: Entry) -> str:
     crashed = entry.status is Status.CRASH or entry.val_bpb is None
     val_bpb = 0.0 if crashed or entry.val_bpb is None else entry.val_bpb
     memory = 0.0 if crashed else (entry.peak_vram_mb or entry.peak_memory_mb or 0.0) / 1024
-    return f"{entry.commit[:7]}\t{val_bpb:.6f}\t{memory:.1f}\t{entry.status.value}\t{clean(entry.note)}"
+    told = f"set aside as suspicious ({entry.suspicious}): {entry.note}" if entry.suspicious else entry.note
+    return f"{entry.commit[:7]}\t{val_bpb:.6f}\t{memory:.1f}\t{entry.status.value}\t{clean(told)}"
 
 
 def render(entries: Iterable[Entry]) -> bytes:

@@ -60,6 +60,9 @@ class RunFolder:
         self.plot = self.path / "progress.png"
         self.report = self.path / "report.html"
         self.run_json = self.path / "run.json"
+        self.faults = self.path / "faults.jsonl"
+        self.floor = self.path / "floor.json"
+        self.holdout = self.path / "holdout.json"
         self.current_json = self.path / "current.json"
         self.log = self.path / "runner.log"
         self.lock_file = self.path / "lock"
@@ -90,7 +93,9 @@ class RunFolder:
         """What was fixed at the start. Raises UsageError where there is no such run or the file is damaged."""
         try:
             raw = json.loads(self.run_json.read_bytes())
-            return Header(**{**raw, "pins": Pins(**raw["pins"])})
+            header = Header(**{**raw, "pins": Pins(**raw["pins"])})
+            _check(header, self.tag)
+            return header
         except FileNotFoundError:
             raise UsageError(f"there is no run {self.tag}", f"runs/ has: {', '.join(self._known())}") from None
         except (ValueError, TypeError, KeyError, OSError) as error:
@@ -182,6 +187,17 @@ class RunFolder:
 
 def _text(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def _check(header: Header, tag: str) -> None:
+    """Raises ValueError or TypeError where a header that was read does not hold what it should."""
+    texts = (header.tag, header.created, header.base, *dataclasses.astuple(header.pins))
+    if not all(isinstance(value, str) for value in texts) or type(header.seed) is not int:
+        raise TypeError("a value in it is of another kind than it was written with")
+    if not (isinstance(header.settings, dict) and isinstance(header.machine, dict)):
+        raise TypeError("its settings are no table")
+    if header.tag != tag:
+        raise ValueError(f"it is that of the run {header.tag}")
 
 
 def _read(path: Path) -> dict[str, Any]:
