@@ -90,3 +90,53 @@ def sample(lab: Path, /, **options: Any) -> None:
     from runner.jobs import lab_at, samples
 
     click.echo(samples.sample(lab_at(lab), **options))
+
+
+@click.command()
+@TAG
+@click.option(
+    "-o",
+    "--output",
+    "to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Another file than report.html.",
+)
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.pass_obj
+def report(lab: Path, tag: str, to: Path | None, show: bool) -> None:
+    """Write the page of a run, one file that opens from disk without network.
+
+    \b
+    runner report --open
+    runner report nov23 -o nov23.html
+    """
+    from runner.jobs import report as job
+
+    job.report(lab, tag, to=to, show=show)
+
+
+@click.command()
+@TAG
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port; 0: any that is free."
+)
+@click.option(
+    "--token",
+    envvar="RUNNER_SERVE_TOKEN",
+    show_envvar=True,
+    help="Ask everyone for it. Made up and printed where --host is beyond this machine and none is given.",
+)
+@click.option("--name", "names", multiple=True, metavar="HOST", help="Another name under which it is reached.")
+@click.pass_obj
+def serve(lab: Path, /, tag: str, **options: Any) -> None:
+    """Serve the page of a run to a browser, read-only, with news while trials run. Ctrl-C ends it.
+
+    \b
+    runner serve
+    runner serve nov23 --port 0
+    runner serve --host 0.0.0.0            # prints a link with a token
+    """
+    from runner.jobs import serve as job
+
+    job.serve(lab, tag, **options)

@@ -41,7 +41,9 @@ def row(label: str, parts: Sequence[str | Text], width: int) -> Text:
 
 
 def status_word(entry: Entry) -> str:
-    """`keep`, `discard`, or how a crashed trial ended (`timeout`, `oom` …)."""
+    """`keep`, `discard`, `suspect` for one set aside, or how a crashed trial ended (`timeout`, `oom` …)."""
+    if entry.suspicious:
+        return "suspect"
     return str(entry.ending) if entry.status is Status.CRASH else str(entry.status)
 
 

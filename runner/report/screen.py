@@ -21,7 +21,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from runner.loop import Reading
+from runner.parts import Reading
 from runner.report import consoles, lines, load, text
 from runner.report.layout import Indented
 from runner.report.region import Region

@@ -13,10 +13,12 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
+from runner.record.faults import Faults
 from runner.report import lines, tables, text
 from runner.report.series import noise
 from runner.report.watched import mean_wall, wall
 from runner.trial import Entry, Status
+from runner.usage import total, usage_of
 
 _LAST = 5  # verdicts shown
 _NUMBERS = ("number", "attempt", "seed", "budget_seconds", "seconds", "step", "loss", "left", "updated")
@@ -34,11 +36,19 @@ def _current(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def status(tag: str, entries: Sequence[Entry], current: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def status(
+    tag: str,
+    entries: Sequence[Entry],
+    current: Mapping[str, Any] | None = None,
+    *,
+    faults: Faults | None = None,
+    holdout: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Where the run `tag` stands, JSON-serialisable.
 
     current: the dict of `current.json` while a program works on the run (`phase`, `number`, `note`, `agent`,
     `attempt`, `seed`, `budget_seconds`, `seconds`, `step`, `loss`, `left`; all optional), None when none does.
+    faults: of the run's proposers. holdout: what `holdout.json` holds. Tokens and money count trials and faults.
     Counts leave the baseline out. Scores in bits per byte, times in seconds.
     """
     now = _current(current)
@@ -48,6 +58,8 @@ def status(tag: str, entries: Sequence[Entry], current: Mapping[str, Any] | None
     best = next((entry for entry in reversed(entries) if entry.status is Status.KEEP), None)
     value = None if best is None else text.finite(entries[-1].best_bpb) or text.finite(best.val_bpb)
     gain = baseline - value if baseline is not None and value is not None else None
+    faults = faults or Faults()
+    spent = total([*(usage_of(entry.meta) for entry in entries), faults.usage])
     return {
         "tag": tag,
         "state": (now.get("phase") or "running") if now else "stopped" if entries else "new",
@@ -70,8 +82,28 @@ def status(tag: str, entries: Sequence[Entry], current: Mapping[str, Any] | None
         "total_seconds": sum(wall(entry) for entry in entries),
         "first_time": entries[0].time if entries else None,
         "last_time": entries[-1].time if entries else None,
+        "suspicious": [entry.number for entry in entries if entry.suspicious],
+        "faults": dict(faults.counts),
+        "tokens_in": spent.tokens_in,
+        "tokens_out": spent.tokens_out,
+        "cost_usd": spent.cost_usd,
+        "models": spent.model,
+        "holdout": _holdout(holdout or {}),
         "current": now,
     }
+
+
+def _holdout(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The newest look at the holdout text and how many there were, None before the first."""
+    looks, refused = (
+        [look for look in found.get(k) or () if isinstance(look, dict)] for k in ("looks", "refused")
+    )
+    if not looks and not refused:
+        return None
+    latest = looks[-1] if looks else {}
+    keys = ("trial", "holdout_bpb", "validation_gain", "holdout_gain", "optimism", "optimism_stderr")
+    numbers = {key: text.finite(latest.get(key)) for key in keys}
+    return {**numbers, "looks": len(looks), "refused": [text.finite(look.get("trial")) for look in refused]}
 
 
 def totals(facts: Mapping[str, Any]) -> str:
@@ -119,7 +151,45 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
         rows.append(("time", [f"{text.duration(found['mean_trial_seconds'])} a trial", f"{total} in all"]))
     if found["sigma_bpb"]:
         rows.append(("noise", [f"σ {text.bpb(found['sigma_bpb'])} bpb between seeds"]))
+    return rows + _beside(found)
+
+
+def _beside(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
+    """What the agents took and did wrong, what a person should look at, what the holdout text says."""
+    rows: list[tuple[str, list[str | Text]]] = []
+    spent = [f"${found['cost_usd']:.2f}"] if found["cost_usd"] is not None else []
+    if found["tokens_in"] is not None or found["tokens_out"] is not None:
+        spent.append(
+            f"{text.count(found['tokens_in'] or 0)} tokens in, {text.count(found['tokens_out'] or 0)} out"
+        )
+    if spent:
+        rows.append(("agents", [*spent, *([text.line(found["models"], 60)] if found["models"] else [])]))
+    if found["faults"]:
+        most = sorted(found["faults"].items(), key=lambda pair: -pair[1])
+        rows.append(("faults", [f"{n} {text.line(kind, 20)}" for kind, n in most]))
+    if found["suspicious"]:
+        look = ", ".join(f"runner diff {number}" for number in found["suspicious"][-3:])
+        rows.append(
+            ("suspect", [Text(f"{len(found['suspicious'])} set aside, not kept", "yellow"), f"look: {look}"])
+        )
+    if held := found["holdout"]:
+        rows.append(("holdout", _held(held)))
     return rows
+
+
+def _held(held: Mapping[str, Any]) -> list[str | Text]:
+    parts: list[str | Text] = []
+    if held["holdout_gain"] is not None and held["optimism"] is not None:
+        error = "" if held["optimism_stderr"] is None else f" ± {held['optimism_stderr']:.4f}"
+        parts += [
+            f"gain {held['holdout_gain']:.4f}",
+            f"{held['validation_gain'] or 0.0:.4f} on validation",
+            f"optimism {held['optimism']:+.4f}{error}",
+            f"looked at {held['looks']} {'time' if held['looks'] == 1 else 'times'}",
+        ]
+    if held["refused"]:
+        parts.append(Text(f"{len(held['refused'])} gave no score there: see runner.log", "yellow"))
+    return parts
 
 
 class View:
@@ -147,9 +217,16 @@ def _ended(line: Text) -> Text:
     return line
 
 
-def summary(tag: str, entries: Sequence[Entry], limit: int = 60) -> RenderableType:
+def summary(
+    tag: str,
+    entries: Sequence[Entry],
+    limit: int = 60,
+    *,
+    faults: Faults | None = None,
+    holdout: Mapping[str, Any] | None = None,
+) -> RenderableType:
     """The end of `runner go`: the last `limit` trials, each with its verdict and why, then the totals."""
-    found = status(tag, entries)
+    found = status(tag, entries, faults=faults, holdout=holdout)
     shown = entries[-limit:]
     parts: list[RenderableType] = []
     if len(shown) < len(entries):

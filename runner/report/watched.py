@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runner.loop import Reading
+from runner.parts import Reading
 from runner.report import text
 from runner.trial import Attempt, Entry, Role
 

@@ -1,0 +1,168 @@
+"""What a run's folder holds of its trials, read for the page: log tails, curves, samples, diffs, the holdout's score.
+
+Reads only, and bounded: a file of any size costs the same. A file that is missing, torn or nonsense is an absent one.
+Trials that are recorded never change, so what was read of one is kept for the next reading. Trusts the names in the
+folder, which the runner gave, and nothing in the files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.record.run import RunFolder
+from runner.report import text
+from runner.report.page.limits import Lines
+from runner.trial import Entry, Role, Status
+
+DIFF_CHARACTERS = 32_768  # looked at, of a diff's beginning
+LOG_BYTES = 16_384  # looked at, of a log's end
+LOG_LINES = 24
+CURVE_BYTES = 1 << 20
+SAMPLE_BYTES = 65_536
+HOLDOUT_BYTES = 65_536
+PROMPTS = 8  # of a kept version
+_HEAD = ("diff --git ", "index ", "--- a/", "+++ b/")
+
+Points = tuple[tuple[float, float], ...]  # (step, loss), in the order of reporting
+Diffs = Callable[[Sequence[Entry]], Mapping[int, str]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a kept version wrote after a prompt; the prompt is empty where only the text is known."""
+
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What belongs to one trial besides its entry. diff: None where git could not be asked."""
+
+    diff: Lines | None
+    log: Lines
+    log_name: str
+    curves: tuple[Points, ...]  # one for each attempt, empty where nothing was reported
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that a page shows besides the ledger."""
+
+    details: Mapping[int, Detail]
+    samples: Mapping[int, Sequence[Sample]]
+    holdout: Mapping[str, Any] | None
+
+
+def no_diffs(entries: Sequence[Entry]) -> Mapping[int, str]:
+    """Where there is no repository to ask."""
+    return {}
+
+
+@dataclass
+class Reader:
+    """Reads a run's folder, once for each trial. diffs: the unified diffs of entries, by number."""
+
+    folder: RunFolder
+    diffs: Diffs = no_diffs
+    _known: dict[int, Detail] = field(default_factory=dict)
+
+    def read(self, entries: Sequence[Entry]) -> Material:
+        fresh = [entry for entry in entries if entry.number not in self._known]
+        found = self.diffs(fresh) if fresh else {}
+        for entry in fresh:
+            self._known[entry.number] = self._detail(entry, found.get(entry.number))
+        kept = [entry.number for entry in entries if entry.status is Status.KEEP]
+        drawn = {number: samples(self.folder.trial(number)) for number in kept}
+        samples = _prompted({number: found for number, found in drawn.items() if found})
+        return Material(self._known, samples, _object(self.folder.path / "holdout.json", HOLDOUT_BYTES))
+
+    def _detail(self, entry: Entry, diff: str | None) -> Detail:
+        place = self.folder.trial(entry.number)
+        own = max((i for i, a in enumerate(entry.attempts) if a.role is not Role.INCUMBENT), default=0)
+        name = f"attempt-{own}.log"
+        curves = tuple(curve(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
+        return detail(diff, _end(place / name, LOG_BYTES), f"trials/{place.name}/{name}", curves)
+
+
+def detail(diff: str | None, log: bytes = b"", log_name: str = "", curves: tuple[Points, ...] = ()) -> Detail:
+    """Of raw texts; the diff without the lines that name its file, which is always the same."""
+    while diff and diff.startswith(_HEAD):
+        diff = diff.partition("\n")[2]
+    shown = None if diff is None else Lines.of(diff, DIFF_CHARACTERS)
+    return Detail(shown, Lines.of(log, LOG_BYTES, tail=True, most=LOG_LINES), log_name, curves)
+
+
+def _end(path: Path, limit: int) -> bytes:
+    """The last `limit` bytes of a file; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - limit))
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def _beginning(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(limit)
+    except OSError:
+        return b""
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(path: Path, limit: int) -> Mapping[str, Any] | None:
+    found = _json(_beginning(path, limit))
+    return found if isinstance(found, dict) else None
+
+
+def curve(path: Path) -> Points:
+    points = []
+    for line in _beginning(path, CURVE_BYTES).splitlines():
+        point = _json(line)
+        if isinstance(point, dict):
+            step, loss = text.finite(point.get("step")), text.finite(point.get("loss"))
+            if step is not None and loss is not None:
+                points.append((step, loss))
+    return tuple(points)
+
+
+def samples(place: Path) -> list[Sample]:
+    """Of `samples.json`, a list of objects with `prompt` and `text`; else of `sample.txt`, prompt and text in one."""
+    several = _json(_beginning(place / "samples.json", SAMPLE_BYTES))
+    several = several.get("samples") if isinstance(several, dict) else several
+    found = [
+        Sample(str(one.get("prompt") or ""), one["text"])
+        for one in (several if isinstance(several, list) else [])[:PROMPTS]
+        if isinstance(one, dict) and isinstance(one.get("text"), str)
+    ]
+    if found:
+        return found
+    single = _beginning(place / "sample.txt", SAMPLE_BYTES).decode("utf-8", "replace")
+    return [Sample("", single)] if single.strip() else []
+
+
+def _prompted(samples: dict[int, list[Sample]]) -> dict[int, list[Sample]]:
+    """Where no prompt is noted: the words with which all of the texts begin, since all had the same one."""
+    bare = [found[0].text for found in samples.values() if len(found) == 1 and not found[0].prompt]
+    if len(bare) < 2 or len(bare) != len(samples):
+        return samples
+    first, last = min(bare), max(bare)
+    same = next(
+        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    prompt = first[:same]
+    if same < len(first) and not first[same].isspace():  # in the middle of a word
+        prompt = prompt[: max(prompt.rfind(" "), 0)]
+    return {number: [Sample(prompt.strip(), found[0].text)] for number, found in samples.items()}

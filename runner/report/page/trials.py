@@ -1,0 +1,102 @@
+"""One trial as the page holds it: JSON-serialisable, every text cleaned and bounded, every number finite.
+
+Pure. The long parts (diff, log, curves) come in already cut to their share of the page; see `model.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from runner.report import lines, text
+from runner.report.page import limits
+from runner.report.page.facts import number, numbers
+from runner.report.page.material import Points
+from runner.report.series import sigma
+from runner.trial import Attempt, Entry
+from runner.usage import usage_of
+
+ATTEMPTS = 24  # of a trial, shown; a rule asks for fewer
+_HASH = 12
+
+
+def filled(raw: dict[str, Any]) -> dict[str, Any]:
+    """Without what is empty: the page reads a missing key as nothing to say."""
+    return {key: value for key, value in raw.items() if value not in (None, "", [], {})}
+
+
+def attempt(raw: Attempt) -> dict[str, Any]:
+    score, left = raw.score, raw.outcome
+    facts: dict[str, Any] = {
+        "role": str(raw.role),
+        "ending": str(raw.ending),
+        "bpb": number(raw.val_bpb),
+        "detail": limits.short(raw.detail, 200),
+        "train": number(left.train_seconds, 4),
+        "wall": number(raw.wall_seconds, 4),
+        "over": number(left.overrun_seconds, 3),
+        "memory": number(left.peak_memory_mb, 4),
+        "vram": number(left.peak_vram_mb, 4),
+        "exit": left.exit_code,
+        "numbers": numbers(raw.numbers),
+    }
+    if score is not None:
+        facts |= {"audited": score.positions, "disagree": score.disagreements, "bytes": score.bytes}
+        facts["correction"] = number(score.correction_bpb, 2)
+    return {"seed": number(raw.seed, 15), **filled(facts)}
+
+
+def thin(points: Points, most: int) -> Points:
+    """At most `most` points: the first, the last, and means over equal stretches between."""
+    if len(points) <= most or most < 3:
+        return points if len(points) <= most else points[-1:]
+    inner, width = points[1:-1], most - 2
+    edges = [len(inner) * i // width for i in range(width + 1)]
+    parts = [inner[a:b] for a, b in pairwise(edges)]
+    means = [(part[len(part) // 2][0], sum(loss for _, loss in part) / len(part)) for part in parts if part]
+    return (points[0], *means, points[-1])
+
+
+def curve(points: Points, most: int) -> dict[str, list[Any]] | None:
+    """Steps and losses, for drawing; None where there is nothing to draw a line through."""
+    if len(points) < 2:
+        return None
+    shown = thin(tuple(sorted(points)), most)
+    return {"x": [number(step, 6) for step, _ in shown], "y": [number(loss, 4) for _, loss in shown]}
+
+
+def trial(entry: Entry) -> dict[str, Any]:
+    """What the table and the chart need, and the facts of the trial."""
+    used = usage_of(entry.meta)
+    facts = {
+        "why": limits.short(lines.reason(entry), 480),
+        "bpb": number(entry.val_bpb),
+        "against": number(entry.incumbent_bpb),
+        "best": number(entry.best_bpb),
+        "sigma": number(sigma(entry)),
+        "numbers": numbers(entry.verdict.numbers),
+        "times": numbers(entry.timings, 10),
+        "usd": number(used.cost_usd),
+        "tokens_in": used.tokens_in,
+        "tokens_out": used.tokens_out,
+        "model": limits.short(used.model, 80),
+        "suspicious": limits.short(entry.suspicious, 240),
+        "parent": text.line(entry.parent_commit, 64)[:_HASH],
+    }
+    return {
+        "n": entry.number,
+        "time": text.line(entry.time, 40),
+        "status": str(entry.status),
+        "word": lines.status_word(entry),
+        "note": limits.short(entry.note, 420),
+        "agent": limits.short(entry.agent, 80),
+        "commit": text.line(entry.commit, 64)[:_HASH],
+        "digest": text.line(entry.proposal, 64)[:_HASH],
+        **filled(facts),
+        "attempts": attempts(entry.attempts),
+    }
+
+
+def attempts(found: Sequence[Attempt]) -> list[dict[str, Any]]:
+    return [attempt(one) for one in found[:ATTEMPTS]]
