@@ -13,8 +13,9 @@ from typing import Any
 from runner import data
 from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
-from runner.loop import Watcher
 from runner.machine.gpu import Gpu, gpus
+from runner.parts import Watcher
+from runner.sandbox import inside
 from runner.sandbox.box import Sandbox
 from runner.sandbox.engine import Engine
 from runner.sandbox.images import trial_image
@@ -61,7 +62,8 @@ def workshop(lab: Lab, watcher: Watcher) -> Workshop:
 
     Raises MissingError, UsageError, InfraError.
     """
-    engine = Engine(lab.settings.engine.url)
+    engine = Engine(lab.settings.engine.url, lab.settings.engine.seccomp)
+    engine.patience = lab.settings.engine.patience_seconds
     removed = reap(engine)
     if removed:
         watcher.message(f"removed {len(removed)} leftovers of a run that was killed")
@@ -72,6 +74,8 @@ def workshop(lab: Lab, watcher: Watcher) -> Workshop:
         manifest = data.prepare(lab.root, lab.settings.data, progress)
     volume = data_volume(engine, image, manifest.digest, data.public_files(lab.root))
     sandbox = Sandbox(engine, image, lab.settings.trial, volume, gpu.uuid if gpu else "")
+    with watcher.step("isolation"):
+        inside.require_walls(sandbox)
     return Workshop(lab, engine, sandbox, gpu, manifest)
 
 

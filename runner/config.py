@@ -54,31 +54,49 @@ class RatchetSettings:
     rule: str = "confirm"  # `confirm`, `margin` or `greedy`; see docs/ratchet.md
     min_delta: float = 0.0  # bits per byte; a smaller gain is never kept
     calibrate_trials: int = 3  # trainings of the baseline from which the noise is first estimated
-    max_reruns: int = 4  # a candidate is trained at most 1 + this many times
+    max_reruns: int = 6  # a candidate is trained at most 1 + this many times
     alpha: float = 0.02  # confirm: bound on the chance that a proposal that changes nothing is kept
     design_sigmas: float = 2.0  # confirm: the true gain that it is planned to find, in sigmas
-    futility: float = 0.2  # confirm: chance of giving up on a gain of that size, at each look but the last
+    futility: float = 0.25  # confirm: chance of giving up on a gain of that size, at each look but the last
     incumbent_trials: int = 7  # confirm: with every rerun the incumbent is trained again too, up to this many
     rescore_trials: int = 2  # confirm, margin: a kept version is scored afresh by this many trainings
-    refresh_every: int = 16  # confirm: proposals after which the incumbent is trained once more; 0: never
+    refresh_every: int = 24  # confirm: proposals after which the incumbent is trained once more; 0: never
     margin_sigmas: float = 3.0  # margin: a gain beyond this many sigmas is kept
     prefer_simpler: bool = False  # keep a version that is not worse, if its code is shorter
     simpler_share: float = 0.05  # shorter by at least this share of the tokens of Python
     simpler_margin: float = 0.005  # bits per byte; worse by this much or more is worse
     max_memory_mb: float = 0.0  # 0: no limit; a version that takes more is not kept
     max_vram_mb: float = 0.0
+    suspicious_share: float = 0.3  # a gain in one step above this share of the incumbent's score,
+    suspicious_sigmas: float = 10.0  # and above so many sigmas, is set aside for a person to look at
 
 
 @dataclass(frozen=True)
 class AgentSettings:
     name: str = "sweep"  # `sweep`, `random`, `same`, or `command:PROGRAM ARGUMENTS`; see docs/agents.md
     timeout_seconds: float = 1800.0  # for one proposal of an outside program
+    patience_minutes: float = 180.0  # of faults in a row with pauses between them, before the run ends
+    ahead: int = 0  # 1: the next proposal is asked for while a trial trains
     pass_env: str = ""  # names of the environment variables that an outside program gets besides the usual
+    model: str = ""  # of a coding agent; empty: its recipe's, see `runner agents`
+    api_url: str = ""  # of another server that speaks its API, a local one too; empty: its recipe's
+    key_env: str = ""  # name of the variable that holds the key; empty: its recipe's, and none with api_url
+    on_host: bool = False  # a coding agent without its box, with the rights of the user; see docs/agents.md
+    quiet_seconds: float = 300.0  # of a coding agent without output and without an answer of its API
+    max_requests: int = 300  # to its API for one proposal; held by the gateway, like the next two. 0: no limit
+    max_tokens: int = 3_000_000  # sent and received together for one proposal
+    memory_mb: int = 4096  # of its container
+    max_turns: int = 60  # of one proposal, where the program knows such a limit; 0: none
+    max_proposal_cost: float = 0.0  # dollars of one proposal, likewise; 0: no limit
+    price_in: float = 0.0  # dollars for a million tokens sent, for programs that do not know; 0: unknown
+    price_out: float = 0.0  # and received
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    url: str = ""  # empty: DOCKER_HOST, else the engine's default socket
+    url: str = ""  # unix://, tcp:// or ssh://; empty: DOCKER_HOST, else the engine's default socket
+    seccomp: str = ""  # only for a Podman elsewhere: path there of a copy of images/seccomp.json
+    patience_seconds: float = 30.0  # an engine that vanished is waited for so long, before each of two new tries
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,26 @@ class ImageSettings:
     python: str = "3.11"  # of the trial image; what is installed in it stands in images/trial.txt
     base: str = ""  # empty: python:X.Y-slim-bookworm, or made from Debian's packages where none can be pulled
     index_url: str = ""  # one more package index for machines without a GPU: PyTorch's own, of CPU wheels
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    # the same for every kept version, so that they can be read one after the other
+    prompts: tuple[str, ...] = ("Once upon a time", "The old woman said to the king,", "In the forest there lived")
+    length: int = 160  # tokens of each text
+    temperature: float = 0.8
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class NotifySettings:
+    # see docs/report.md, "Told without looking"
+    command: tuple[str, ...] = ()  # a program with arguments, run without a shell; one text is split at spaces
+    webhook: str = ""  # https:// or http://, gets a POST
+    webhook_env: str = ""  # or the name of the environment variable that holds the address: it often is a secret
+    format: str = "json"  # of what is sent: `json` (the whole payload), `slack` or `ntfy`
+    events: tuple[str, ...] = ("improvement", "trouble", "end")
+    pass_env: str = ""  # names of the environment variables that the command gets besides the usual
 
 
 @dataclass(frozen=True)
@@ -97,11 +135,15 @@ class Settings:
     agent: AgentSettings = field(default_factory=AgentSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
+    sample: SampleSettings = field(default_factory=SampleSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
 
 
 _CHOICES = {
     "trial.device": ("auto", "cuda", "cpu"),
     "ratchet.rule": ("confirm", "margin", "greedy"),
+    "notify.format": ("json", "slack", "ntfy"),
+    "notify.events": ("improvement", "trouble", "end"),
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "data.vocab_size": (257, 65_536),
@@ -134,11 +176,43 @@ _RANGES: dict[str, tuple[float, float]] = {
     "ratchet.simpler_margin": (0, 100),
     "ratchet.max_memory_mb": (0, 1 << 30),
     "ratchet.max_vram_mb": (0, 1 << 30),
+    "ratchet.suspicious_share": (0.01, 1),
+    "ratchet.suspicious_sigmas": (0, 1_000_000),
     "agent.timeout_seconds": (1, 86_400),
+    "engine.patience_seconds": (0, 86_400),
+    "agent.patience_minutes": (0, 100_000),
+    "agent.ahead": (0, 1),
+    "agent.quiet_seconds": (1, 86_400),
+    "agent.max_requests": (0, 1 << 30),
+    "agent.max_tokens": (0, 1 << 40),
+    "agent.memory_mb": (256, 1 << 24),
+    "agent.max_turns": (0, 100_000),
+    "agent.max_proposal_cost": (0, 100_000),
+    "agent.price_in": (0, 100_000),
+    "agent.price_out": (0, 100_000),
+    "sample.length": (1, 1024),
+    "sample.temperature": (0, 10),
+    "sample.seed": (0, (1 << 31) - 1),
 }
+_TEXTS = tuple[str, ...]
+_MANY, _LONG = 8, 1000  # texts in a list, characters of each
+
+
+def _texts(where: str, key: str, value: Any) -> tuple[str, ...]:
+    """A list of texts, or one alone."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise UsageError(f"{where}: {key} must be a list of texts, not {value!r}")
+    if len(found) > _MANY or any(not one.strip() or len(one) > _LONG for one in found):
+        raise UsageError(f"{where}: {key} holds at most {_MANY} texts of 1 to {_LONG} characters")
+    if key in _CHOICES and (wrong := [one for one in found if one not in _CHOICES[key]]):
+        raise UsageError(f"{where}: {key} may hold {', '.join(_CHOICES[key])}, not {wrong[0]!r}")
+    return tuple(found)
 
 
 def _value(where: str, key: str, value: Any, kind: Any) -> Any:
+    if kind == _TEXTS:
+        return _texts(where, key, value)
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from runner.errors import RunnerError
-from runner.loop import Reading, Watcher
+from runner.parts import Reading, Watcher
 from runner.record.run import RunFolder
 from runner.trial import Attempt, Entry
 

@@ -115,6 +115,15 @@ def token_bytes(lab_root: Path) -> npt.NDArray[np.int64]:
     return table
 
 
+def excerpt(lab_root: Path, tokens: int = 20_000) -> bytes:
+    """The first so many tokens of the training text, as UTF-8: what a researcher is shown of the data."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(_there(lab_root, "tokenizer.json")))
+    shown: str = tokenizer.decode(split(lab_root, "train")[:tokens].tolist(), skip_special_tokens=True)
+    return shown.encode()
+
+
 def public_files(lab_root: Path) -> list[Path]:
     """All that a container may be given: training tokens, the tokenizer and their description."""
     return [_there(lab_root, name) for name in PUBLIC]

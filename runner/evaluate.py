@@ -9,25 +9,29 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner import data
+from runner.config import ScoreSettings
 from runner.errors import InfraError
 from runner.lab import Lab
-from runner.loop import Reading, Watcher
+from runner.parts import Reading, Watcher
 from runner.report.text import clean
 from runner.sandbox.box import Box, Sandbox
 from runner.sandbox.evidence import MemoryWatch
 from runner.sandbox.volumes import archive
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
-from runner.scoring.score import score
+from runner.scoring.score import load_limit, score
 from runner.trial import Attempt, Ending, Outcome, Score
 
+HOLDOUT_BLOCKS = 4  # pieces of the holdout text, whose scores differ by what a piece of text happens to be
 CURVE_POINTS = 4000  # kept of a training's own readings; more is no training's curve
 
 
@@ -60,10 +64,7 @@ class Evaluator:
         self._decoys = data.split(lab.root, "train")
         self._token_bytes = data.token_bytes(lab.root)
         self._prepare = lab.prepare_files()
-        # Loading must not be worth training in: with a short budget it gets a short time.
-        longest = max(5.0, 0.1 * lab.settings.trial.budget_seconds)
-        given = lab.settings.score
-        self._scoring = replace(given, load_seconds=min(given.load_seconds, longest))
+        self._scoring = lab.settings.score
 
     def attempt(self, job: Job) -> Attempt:
         """Trains and scores once. Raises InfraError for faults of ours, never for those of the program."""
@@ -76,7 +77,10 @@ class Evaluator:
             if outcome.ending is not Ending.OK:
                 return Attempt(job.seed, outcome.ending, outcome.detail, outcome, None, _since(began))
             try:
-                scored = self._score(box)
+                # Loading must not be worth training in: it gets little more than training left of its budget.
+                limit = load_limit(self._scoring.load_seconds, budget, outcome.train_seconds)
+                settings = replace(self._scoring, load_seconds=limit)
+                scored = self._score(box, self._validation, settings)
             except ModelFault as fault:
                 return Attempt(
                     job.seed, fault.ending, fault.detail, outcome, None, _since(began), fault.numbers
@@ -98,11 +102,36 @@ class Evaluator:
         _write(job.folder / f"attempt-{job.attempt}.curve.jsonl", points.encode())
         return replace(trained.outcome, log=f"{job.folder.name}/{log.name}")
 
-    def _score(self, box: Box) -> Score:
-        settings = self._scoring
+    def floor(self) -> float:
+        """Bits per byte of validation text below which a score is not believed; 0 where nothing can be said.
+
+        It takes some seconds, once for a run.
+        """
+        from runner.scoring.floor import floor_bpb
+
+        return floor_bpb(self._decoys, self._validation, self._token_bytes)
+
+    def holdout(self, tag: str, source: bytes, checkpoint: Path) -> list[Score]:
+        """The scores of a kept checkpoint on each of some blocks of the holdout text, the same blocks every time.
+
+        Together they are as long as what is scored of the validation text. Raises ModelFault, InfraError.
+        """
+        blocks = self._holdout_blocks()
+        settings = replace(self._scoring, tokens=max(1, self._scoring.tokens // len(blocks)))
+        life = len(blocks) * (2 * settings.timeout_seconds + 60)
+        with self._sandbox.box(tag, "holdout", self._code(source), life) as box:
+            box.load_checkpoint(checkpoint)
+            return [self._score(box, block, settings) for block in blocks]
+
+    def _holdout_blocks(self) -> list[NDArray[Any]]:
+        tokens = data.split(self._lab.root, "holdout")
+        count = min(HOLDOUT_BLOCKS, max(1, len(tokens) // (8 * (self._manifest.window + 1))))
+        return [np.asarray(block) for block in np.array_split(tokens, count)]
+
+    def _score(self, box: Box, tokens: NDArray[Any], settings: ScoreSettings) -> Score:
         return score(
             lambda phase: box.channel(phase, settings.timeout_seconds),
-            self._validation,
+            tokens,
             self._token_bytes,
             window=self._manifest.window,
             decoys=self._decoys,
@@ -112,19 +141,29 @@ class Evaluator:
         )
 
     def sample(
-        self, tag: str, source: bytes, checkpoint: Path, prompt: str, count: int, temperature: float, seed: int
-    ) -> str:
-        """Text that a kept checkpoint continues `prompt` with. Raises ModelFault, InfraError."""
+        self,
+        tag: str,
+        source: bytes,
+        checkpoint: Path,
+        prompts: Sequence[str],
+        count: int,
+        temperature: float,
+        seed: int,
+    ) -> list[str]:
+        """Each of `prompts` with what a kept checkpoint continues it with, in one container.
+
+        Raises ModelFault, InfraError.
+        """
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(str(self._lab.root / "data" / "tokenizer.json"))
-        tokens = [self._manifest.separator, *tokenizer.encode(prompt).ids]
+        tokens = [[self._manifest.separator, *tokenizer.encode(prompt).ids] for prompt in prompts]
         settings = self._lab.settings.score
         with self._sandbox.box(tag, "sample", self._code(source), settings.timeout_seconds + 60) as box:
             box.load_checkpoint(checkpoint)
             drawn = sample(
                 lambda phase: box.channel(phase, settings.timeout_seconds),
-                np.asarray(tokens, dtype=np.int64),
+                [np.asarray(one, dtype=np.int64) for one in tokens],
                 count,
                 window=self._manifest.window,
                 vocabulary=self._manifest.vocab_size,
@@ -132,10 +171,12 @@ class Evaluator:
                 temperature=temperature,
                 seed=seed,
             )
-        continuation: list[int] = drawn.tolist()
-        if self._manifest.separator in continuation:  # the model ended its document
-            continuation = continuation[: continuation.index(self._manifest.separator)]
-        return clean(prompt + str(tokenizer.decode(continuation)))
+        continued = (self._until_separator(one.tolist()) for one in drawn)
+        return [clean(p + str(tokenizer.decode(c))) for p, c in zip(prompts, continued, strict=True)]
+
+    def _until_separator(self, tokens: list[int]) -> list[int]:
+        """What comes before the model ended its document."""
+        return tokens[: tokens.index(self._manifest.separator)] if self._manifest.separator in tokens else tokens
 
 
 class Curve:

@@ -21,7 +21,7 @@ from runner.config import Settings
 from runner.errors import UsageError
 from runner.evaluate import Evaluator, Job
 from runner.lab import Lab
-from runner.loop import Trial, Values, Watcher
+from runner.parts import Trial, Values, Watcher
 from runner.record.files import now
 from runner.record.ledger import Ledger
 from runner.record.reconcile import reconcile, record
@@ -126,6 +126,8 @@ class Run:
             meta=proposal.meta,
             machine=self._machine,
             timings=_timings(trial),
+            suspicious=trial.suspicious,
+            derived_from=proposal.parent,
         )
 
     def _message(self, trial: Trial, values: Values) -> str:

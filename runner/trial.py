@@ -57,7 +57,8 @@ class Proposal:
     note: one line of plain text, what is tried and why.
     agent: who proposed it (`baseline`, `sweep`, `random`, `command`, an agent's name).
     parent: digest of the train.py that it was derived from; empty for the baseline.
-    meta: what the agent wants back on resume (parameters, tokens, cost); JSON-serialisable, never trusted.
+    meta: what the agent wants back on resume (parameters), and what it took (`runner/usage.py`: tokens_in,
+    tokens_out, cost_usd, model); JSON-serialisable, never trusted.
     """
 
     source: bytes
@@ -161,7 +162,9 @@ class Entry:
 
     val_bpb: what it counts as, None for a crash: the mean of its fresh scores if it was kept, else of those it
     was judged by. incumbent_bpb: the value of the incumbent it was measured against (None for the baseline);
-    best_bpb: the incumbent's value after it.
+    best_bpb: the incumbent's value after it. suspicious: why its score was set aside for a person to look at, ""
+    where it was not. derived_from: digest of the train.py that its proposer was shown, which is not the incumbent's
+    where it was asked for ahead of time; "" where that is not known.
     """
 
     number: int
@@ -183,6 +186,8 @@ class Entry:
     meta: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)  # GPU, driver, engine, kernel
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds: agent, training, scoring, other
+    suspicious: str = ""
+    derived_from: str = ""
 
     @property
     def peak_memory_mb(self) -> float | None:
@@ -201,7 +206,8 @@ def _peak(values: Iterable[float | None]) -> float | None:
 class History:
     """What a proposer is given: the trials so far, oldest first, and the train.py of the incumbent.
 
-    program: the text of program.md. seed: the run's own seed, for a proposer's random choices.
+    program: the text of program.md. seed: the run's own seed, for a proposer's random choices. under_way: proposals
+    that are being tried and have no result yet, where one is asked for ahead of time.
     """
 
     tag: str
@@ -209,6 +215,12 @@ class History:
     incumbent: bytes
     program: str
     seed: int
+    under_way: tuple[Proposal, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """Of the trial that a proposal made from this is meant for."""
+        return len(self.entries) + len(self.under_way)
 
 
 def to_json(noun: Any) -> dict[str, Any]:

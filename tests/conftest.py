@@ -18,6 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take long")
+    parser.addoption("--engine-url", help="run the tests on this engine: unix:///run/podman/podman.sock")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--engine-url"):  # as a user would say it, so that programs started by tests follow
+        os.environ["DOCKER_HOST"] = config.getoption("--engine-url")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -143,3 +149,19 @@ def runner(tmp_path: Path) -> Any:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def arena(engine: Any, image: str, tag: str, record_property: Any) -> Iterator[Any]:
+    """Runs the attacks of tests/attacks on the box, and sees in the end that nothing of them is left."""
+    from attack_lab import Arena
+
+    data = f"autoresearch-data-{tag}"
+    engine.api.create_volume(data, labels={"autoresearch.run": f"{tag}-data"})
+    arena = Arena(engine, image, tag, data)
+    with arena.watched():
+        yield arena
+    engine.api.remove_volume(data, force=True)
+    left = arena.leftovers()
+    record_property("leftovers", len(left))
+    assert left == []

@@ -66,14 +66,21 @@ def test_the_spec_is_pure() -> None:
     assert not ours
 
 
-@pytest.mark.parametrize("noun", ["trial", "errors", "config"])
+@pytest.mark.parametrize("noun", ["trial", "usage", "errors", "config"])
 def test_nouns_import_nothing_of_ours_but_errors(noun: str) -> None:
     ours = {name for name in imports(RUNNER / f"{noun}.py") if name.startswith("runner")}
     assert ours <= {"runner.errors", "runner.errors.UsageError"}
 
 
-def test_the_loop_knows_no_world() -> None:
-    ours = {name for name in imports(RUNNER / "loop.py") if name.startswith("runner.")}
+@pytest.mark.parametrize("module", ["loop", "asking", "parts"])
+def test_the_loop_knows_no_world(module: str) -> None:
+    ours = {name for name in imports(RUNNER / f"{module}.py") if name.startswith("runner.")}
     assert not {
         n for n in ours if n.split(".")[1] in ("sandbox", "record", "report", "machine", "scoring", "evaluate")
     }
+
+
+def test_nothing_that_decides_or_proposes_knows_of_the_holdout() -> None:
+    deciding = [RUNNER / "loop.py", RUNNER / "asking.py", RUNNER / "run.py"]
+    for path in (*deciding, *(RUNNER / "ratchet").rglob("*.py"), *(RUNNER / "agents").rglob("*.py")):
+        assert "holdout" not in path.read_text(), path.name

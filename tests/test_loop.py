@@ -14,7 +14,8 @@ from runner import ratchet
 from runner.agents.fault import AgentFault, Fault
 from runner.config import RatchetSettings
 from runner.errors import InfraError, UsageError
-from runner.loop import Limits, Loop, Trial, Values
+from runner.loop import Loop
+from runner.parts import Limits, Trial, Values
 from runner.trial import Attempt, Ending, Entry, History, Proposal, Role, Status, Verdict
 
 BASELINE = Proposal(b"x = 0\n", "the baseline", "baseline")
@@ -62,6 +63,7 @@ class Memory:
         entry = factories.entry(
             trial.number, status, values.own, values.incumbent, values.best,
             attempts=tuple(trial.attempts), verdict=verdict, proposal=trial.proposal.digest,
+            suspicious=trial.suspicious, derived_from=trial.proposal.parent, meta=trial.proposal.meta,
         )  # fmt: skip
         self.entries.append(entry)
         if status is Status.KEEP:
@@ -70,7 +72,7 @@ class Memory:
 
 
 class Scripted:
-    """A Bench: the score of a source is its number of bytes / 100 plus noise; endings and faults by a script."""
+    """A Bench: the score of a source is 2 + its number of bytes / 100 plus noise; endings and faults by a script."""
 
     def __init__(self, sigma: float = 0.001, script: dict[int, list[Any]] | None = None) -> None:
         self.rng, self.sigma, self.script = random.Random(1), sigma, script or {}
@@ -86,7 +88,7 @@ class Scripted:
             if isinstance(step, Ending):
                 return factories.attempt(None, 1, step, "as scripted", role)
         source = trial.incumbent if role is Role.INCUMBENT else trial.proposal.source
-        return factories.attempt(len(source) / 100 + self.rng.gauss(0, self.sigma), 1, role=role)
+        return factories.attempt(2 + len(source) / 100 + self.rng.gauss(0, self.sigma), 1, role=role)
 
 
 class Listed:
@@ -188,12 +190,51 @@ def test_a_machine_that_keeps_failing_ends_the_run_and_records_nothing() -> None
     assert len(memory.entries) == 1
 
 
-def test_a_proposer_that_fails_is_asked_again_and_given_up_after_a_while() -> None:
-    fault = AgentFault(next(iter(Fault)), "did nothing")
+def test_a_fault_of_the_proposer_costs_no_trial() -> None:
+    fault = AgentFault(Fault.UNCHANGED, "did nothing")
     _, memory, _ = looped(Listed(fault, fault, WORSE), Scripted(), 1)
-    assert len(memory.entries) == 2
-    with pytest.raises(AgentFault):
-        looped(Listed(*[fault] * 9), Scripted(), 1)
+    assert [entry.number for entry in memory.entries] == [0, 1]
+
+
+def test_a_score_below_the_floor_is_set_aside_after_one_training_and_told_to_a_person() -> None:
+    bench, watcher, memory = Scripted(), Quiet(), Memory()
+    rule = RatchetSettings(suspicious_share=1)
+    Loop(Listed(BETTER), bench, memory, watcher, rule, floor=2.04).run(BASELINE, Limits(trials=1))
+    entry = memory.entries[1]
+    assert (entry.status, len(entry.attempts)) == (Status.DISCARD, 1)
+    assert "below 2.0400" in entry.suspicious
+    assert memory.best == BASELINE.source
+    assert any("runner diff 1" in message and "--accept 1" in message for message in watcher.messages)
+
+
+def test_a_score_that_is_first_believable_is_doubted_when_it_is_scored_afresh() -> None:
+    class Escapes(Scripted):
+        def attempt(self, trial: Trial, role: Role) -> Attempt:
+            found = super().attempt(trial, role)
+            return factories.attempt(0.01, 1, role=role) if role is Role.AFRESH else found
+
+    memory = Memory()
+    Loop(Listed(BETTER), Escapes(), memory, Quiet(), RatchetSettings(), floor=0.5).run(
+        BASELINE, Limits(trials=1)
+    )
+    assert memory.entries[1].status is Status.DISCARD
+    assert memory.entries[1].suspicious
+
+
+def test_a_version_that_a_person_accepts_is_judged_like_any_other() -> None:
+    memory = Memory()
+    accepted = frozenset({Proposal(BETTER, "", "").digest})
+    loop = Loop(Listed(BETTER), Scripted(), memory, Quiet(), RatchetSettings(), floor=2.04, accepted=accepted)
+    loop.run(BASELINE, Limits(trials=1))
+    assert (memory.entries[1].status, memory.entries[1].suspicious) == (Status.KEEP, "")
+
+
+def test_a_run_goes_on_alike_whether_it_was_resumed_after_a_suspicious_trial_or_not() -> None:
+    memory = Memory()
+    loop = Loop(Listed(BETTER, WORSE), Scripted(), memory, Quiet(), RatchetSettings(), floor=2.04)
+    loop.run(BASELINE, Limits(trials=2))
+    assert memory.entries[1].suspicious
+    assert ratchet.standing_of(memory.entries, RatchetSettings()) == loop.standing
 
 
 def test_a_baseline_that_fails_is_a_clear_error() -> None:
@@ -214,7 +255,7 @@ def test_a_resumed_run_stands_where_the_first_left_it() -> None:
 def test_it_stops_once_the_score_is_low_enough() -> None:
     watcher, memory = Quiet(), Memory()
     loop = Loop(Listed(WORSE, BETTER, WORSE, WORSE), Scripted(), memory, watcher, RatchetSettings())
-    loop.run(BASELINE, Limits(until=0.03))
+    loop.run(BASELINE, Limits(until=2.03))
     assert [entry.status for entry in memory.entries] == [Status.KEEP, Status.DISCARD, Status.KEEP]
 
 

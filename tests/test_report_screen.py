@@ -18,7 +18,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from runner.loop import Reading, Watcher
+from runner.parts import Reading, Watcher
 from runner.report import consoles, lines
 from runner.report.region import Region
 from runner.report.screen import Screen

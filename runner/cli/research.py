@@ -19,7 +19,20 @@ import click
     "--max-hours", type=click.FloatRange(min=0), help="Stop before another trial after so many hours."
 )
 @click.option("--until", type=float, metavar="BPB", help="Stop once the best val_bpb is this low.")
-@click.option("--agent", help="Who proposes: sweep, random, same, or command:PROGRAM ARGUMENTS.")
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop once the agents have cost this much."
+)
+@click.option("--ahead", type=click.IntRange(0, 1), help="1: ask for the next proposal while a trial trains.")
+@click.option(
+    "--accept",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="First judge trial N, set aside as suspicious, anew.",
+)
+@click.option("--holdout/--no-holdout", default=True, help="Score the holdout text at the end (default: yes).")
+@click.option("--agent", help="Who proposes: see runner agents; or command:PROGRAM ARGUMENTS.")
+@click.option("--model", help="The model that a coding agent asks (default: its recipe's).")
+@click.option("--agent-on-host", is_flag=True, default=None, help="A coding agent without its box. Not advised.")
 @click.option("--rule", help="When to keep: confirm, margin or greedy.")
 @click.option("--budget", type=float, help="Seconds of one training.")
 @click.option("--source", help="The data: tales, or text:PATH.")
@@ -31,6 +44,7 @@ def go(lab: Path, /, **options: Any) -> None:
     runner go                                    until Ctrl-C, with the lab's agent
     runner go --max-trials 32 --budget 60
     runner go --tag night2 --agent random --rule greedy
+    runner go --agent claude-code --max-cost 20 --ahead 1
     runner go --agent "command:python my_agent.py"
     """
     from runner.jobs import lab_at
@@ -38,6 +52,9 @@ def go(lab: Path, /, **options: Any) -> None:
 
     changes = {
         "agent.name": "agent",
+        "agent.ahead": "ahead",
+        "agent.model": "model",
+        "agent.on_host": "agent_on_host",
         "ratchet.rule": "rule",
         "trial.budget_seconds": "budget",
         "data.source": "source",

@@ -1,10 +1,13 @@
-"""Commands about the lab and the machine: new, build, prepare, clean."""
+"""Commands about the lab and the machine: new, build, agents, prepare, check, clean."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+from runner.errors import MissingError
 
 
 @click.command()
@@ -21,13 +24,36 @@ def new(folder: Path) -> None:
 
 
 @click.command()
+@click.option(
+    "--agent", default="", help="A coding agent's image and the gateway's instead; see runner agents."
+)
 @click.pass_obj
-def build(lab: Path) -> None:
-    """Build the trial image, if it is not there."""
+def build(lab: Path, agent: str) -> None:
+    """Build the trial image, or a coding agent's, if it is not there.
+
+    \b
+    runner build
+    runner build --agent claude-code
+    """
     from runner.jobs import lab_at
     from runner.jobs import setup as work
 
-    work.build(lab_at(lab))
+    work.build(lab_at(lab), agent)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with notes and the recipes' files.")
+@click.pass_obj
+def agents(lab: Path, as_json: bool) -> None:
+    """List who can propose: versions, APIs, keys, and what is missing on this machine.
+
+    \b
+    runner agents
+    runner agents --json
+    """
+    from runner.jobs import agents as work
+
+    work.agents(lab, as_json=as_json)
 
 
 @click.command()
@@ -45,6 +71,25 @@ def prepare(lab: Path, source: str | None, force: bool) -> None:
     from runner.jobs import setup as work
 
     work.prepare(lab_at(lab, {"data.source": source}), force=force)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: findings by section.")
+@click.pass_obj
+def check(lab: Path, as_json: bool) -> None:
+    """Look at this machine, at what holds a trial as seen from within one, and at what it is given of the data.
+
+    Ends with 3 where something is missing or a wall is not as it must be. Takes some seconds; changes nothing.
+
+    \b
+    runner check
+    runner check --json
+    """
+    from runner.jobs import check as work
+    from runner.jobs import lab_at
+
+    if not work.check(lab_at(lab), as_json=as_json):
+        sys.exit(MissingError.exit_code)
 
 
 @click.command()

@@ -1,21 +1,27 @@
-"""`runner go`: builds the parts of the loop, lets it run, shows what it found."""
+"""`runner go`: builds the parts of the loop, lets it run, scores the holdout text, shows what it found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 
 import click
 
-from runner import agents, assemble
+from runner import assemble, holdouts
 from runner import lab as labs
 from runner.agents import constants
+from runner.agents.chosen import ChosenFirst
+from runner.agents.fault import AgentFault
 from runner.current import Teller
-from runner.errors import RunnerError
+from runner.errors import InfraError, RunnerError, UsageError
 from runner.evaluate import Evaluator
-from runner.jobs import samples
+from runner.jobs import calibrate, proposers, report, samples
 from runner.lab import Lab
-from runner.loop import Limits, Loop
+from runner.loop import Loop
+from runner.parts import Limits, Watcher
+from runner.ratchet import Noise
+from runner.record import faults
 from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, atomic_write
 from runner.report import consoles
@@ -23,17 +29,28 @@ from runner.report.screen import Screen
 from runner.report.status import summary
 from runner.run import Run, RunBench, choose_tag, open_run
 from runner.scoring.protocol import ModelFault
-from runner.trial import Proposal
+from runner.trial import Ending, Entry, Proposal, Score
 
-SAMPLE_PROMPT = "Once upon a time"
-SAMPLE_TOKENS = 160
 LOG_TAIL = 4000  # bytes of a trial's log that a proposer is shown
 
 
 def go(
-    lab: Lab, *, tag: str, new_tag: bool, max_trials: int | None, max_hours: float | None, until: float | None
+    lab: Lab,
+    *,
+    tag: str,
+    new_tag: bool,
+    max_trials: int | None,
+    max_hours: float | None,
+    until: float | None,
+    max_cost: float | None,
+    accept: int | None,
+    holdout: bool,
 ) -> None:
-    """One run, started or resumed, until a limit or an interrupt; then a table of it."""
+    """One run, started or resumed, until a limit or an interrupt; then a table of it.
+
+    accept: a trial set aside as suspicious, to be judged first, whatever its score. holdout: whether to score the
+    holdout text at the end, where that is due.
+    """
     repo = LabRepo(lab.root)
     folder = RunFolder(lab.root, choose_tag(lab, repo, tag, new=new_tag))
     source = labs.read_source(lab.train_py, lab.settings.trial.source_kb)
@@ -50,9 +67,29 @@ def go(
         evaluator = Evaluator(lab, shop.sandbox, teller)
         run.on_kept = lambda entry: _keep_sample(run, evaluator, entry.number)
         screen.resume(folder.tag, max_trials, run.entries)
-        proposer = agents.make(lab, _log_tail(run), folder.path)
-        loop = Loop(proposer, RunBench(run, evaluator, teller), run, teller, lab.settings.ratchet)
-        loop.run(Proposal(source, "the lab's train.py", "baseline"), Limits(max_trials, max_hours, until))
+        proposer = stack.enter_context(proposers.proposer(lab, screen.step, _log_tail(run), folder.path))
+        chosen = None if accept is None else _accepted(run, accept)
+        loop = Loop(
+            ChosenFirst(chosen, proposer) if chosen else proposer,
+            RunBench(run, evaluator, teller),
+            run,
+            teller,
+            lab.settings.ratchet,
+            agent=lab.settings.agent,
+            faults=faults.FaultLog(folder.faults),
+            floor=0.0 if max_trials == 0 else _floor(run, evaluator, teller),
+            accepted=frozenset({chosen.digest} if chosen else ()),
+            known=_measured(run, teller),
+        )
+        limits = Limits(max_trials, max_hours, until, max_cost)
+        try:
+            loop.run(Proposal(source, "the lab's train.py", "baseline"), limits)
+        except (KeyboardInterrupt, AgentFault):
+            if holdout and holdouts.due(run.entries, holdouts.read(folder.holdout)):
+                teller.message("the holdout text was not scored at this end: runner go --max-trials 0 does it")
+            raise
+        if holdout:
+            _score_holdout(run, evaluator, teller)
 
 
 def _finish(screen: Screen, run: Run) -> None:
@@ -60,18 +97,73 @@ def _finish(screen: Screen, run: Run) -> None:
     run.folder.set_current(None)
     screen.close()
     if run.entries:
-        consoles.results().print(summary(run.folder.tag, run.entries))
+        wrong, held = faults.read(run.folder.faults), holdouts.read(run.folder.holdout)
+        consoles.results().print(summary(run.folder.tag, run.entries, faults=wrong, holdout=held))
         if run.folder.plot.exists():
             click.echo(f"plot: {run.folder.plot}", err=True)
+        report.refresh(report.Pages(run.lab.root, run.folder), run.on_message)
+
+
+def _measured(run: Run, teller: Teller) -> Noise:
+    """What `runner calibrate` found under the pins of this run."""
+    noise = calibrate.measured(run.folder, run.header.pins)
+    if noise.known:
+        teller.message(
+            f"noise known from a calibration: sigma {noise.sigma:.4f} ({noise.df} degrees of freedom)"
+        )
+    return noise
+
+
+def _accepted(run: Run, number: int) -> Proposal:
+    """A trial that a person believes, as a proposal of theirs: trained and judged anew, under fresh seeds."""
+    entry = run.entries[number] if number < len(run.entries) else None
+    if entry is None or not entry.suspicious:
+        raise UsageError(
+            f"trial {number} of {run.folder.tag} was not set aside as suspicious", "See: runner status"
+        )
+    note = f"trial {number} again, accepted by a person: {entry.note}"
+    return Proposal(run.repo.source(entry.commit), note, "person", entry.derived_from, {"accepts": number})
+
+
+def _floor(run: Run, evaluator: Evaluator, watcher: Watcher) -> float:
+    """The floor for scores, reckoned once for a run: its pins fix what it depends on."""
+    try:
+        return float(json.loads(run.folder.floor.read_bytes())["bpb"])
+    except (OSError, ValueError, TypeError, KeyError):
+        with watcher.step("what score the text allows"):
+            floor = evaluator.floor()
+        atomic_write(run.folder.floor, json.dumps({"bpb": floor}).encode())
+        return floor
+
+
+def _score_holdout(run: Run, evaluator: Evaluator, watcher: Watcher) -> None:
+    """Once for each incumbent. A fault of it is told, no more: the run is over, and nothing depends on it."""
+
+    def score(entry: Entry) -> Sequence[Score]:
+        with watcher.step(f"holdout text, trial {entry.number}"):
+            source = run.repo.source(entry.commit)
+            try:
+                return evaluator.holdout(run.folder.tag, source, run.checkpoint(entry.number))
+            except ModelFault as fault:
+                if fault.ending in (Ending.AUDIT, Ending.INVALID):
+                    raise holdouts.Refused(entry, fault.detail) from None
+                raise InfraError(
+                    f"trial {entry.number}: {fault.detail}"
+                ) from None  # a slow machine: another time
+
+    try:
+        holdouts.look(run.folder.holdout, run.entries, score)
+    except (RunnerError, OSError) as error:
+        watcher.message(f"the holdout text could not be scored: {error}")
 
 
 def _keep_sample(run: Run, evaluator: Evaluator, number: int) -> None:
-    """A text from a version just kept, beside its other files. A fault of it is told, no more."""
+    """Texts from a version just kept, beside its other files. A fault of it is told, no more."""
     try:
-        drawn = samples.draw(run.folder, run.repo, evaluator, number, SAMPLE_PROMPT, SAMPLE_TOKENS, 0.8, 1)
-        atomic_write(run.folder.trial(number) / "sample.txt", drawn.encode())
+        samples.keep(run.folder, run.repo, evaluator, number, run.lab.settings.sample)
     except (ModelFault, RunnerError) as error:
         run.on_message(f"no sample could be drawn from trial {number}: {error}")
+    report.refresh(report.Pages(run.lab.root, run.folder), run.on_message)
 
 
 def _log_tail(run: Run) -> Callable[[int], str]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 
 from runner import assemble, data
+from runner.agents.recipe import find
 from runner.errors import UsageError
+from runner.jobs import proposers
 from runner.lab import Lab
 from runner.record.repo import LabRepo
 from runner.report import consoles
@@ -24,9 +26,12 @@ from runner.sandbox.reaper import forget, reap
 TEMPLATE = ("Dockerfile", "images", "prepare", "program.md", "runner.toml", "train")
 
 
-def build(lab: Lab) -> None:
-    """The trial image for this machine."""
+def build(lab: Lab, agent: str = "") -> None:
+    """The trial image for this machine, or the images of one coding agent and of its gateway."""
     with Screen(consoles.progress()) as screen, closing(Engine(lab.settings.engine.url)) as engine:
+        if agent:
+            click.echo("\n".join(proposers.images(engine, find(agent, lab.root), screen.step)))
+            return
         cuda = assemble.choose_gpu(lab.settings.trial.device) is not None
         with screen.step("trial image") as progress:
             image = trial_image(engine, lab.root, lab.settings.image, cuda=cuda, progress=progress)

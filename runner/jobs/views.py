@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from runner import holdouts
 from runner import lab as labs
 from runner.errors import UsageError
+from runner.record import faults
 from runner.record.ledger import Ledger
 from runner.record.run import RunFolder, existing
 from runner.report import consoles, tables
@@ -43,7 +45,9 @@ def _entry(folder: RunFolder, number: int) -> Entry:
 def status(lab: Path, tag: str, *, as_json: bool) -> None:
     folder = _folder(lab, tag)
     entries = Ledger(folder.ledger).entries
-    found = standing.status(folder.tag, entries, folder.current() if folder.holder() else None)
+    now = folder.current() if folder.holder() else None
+    wrong, held = faults.read(folder.faults), holdouts.read(folder.holdout)
+    found = standing.status(folder.tag, entries, now, faults=wrong, holdout=held)
     if as_json:
         click.echo(json.dumps(found))
     else:
