@@ -96,7 +96,9 @@ class AgentSettings:
 class EngineSettings:
     url: str = ""  # unix://, tcp:// or ssh://; empty: DOCKER_HOST, else the engine's default socket
     seccomp: str = ""  # only for a Podman elsewhere: path there of a copy of images/seccomp.json
-    patience_seconds: float = 30.0  # an engine that vanished is waited for so long, before each of two new tries
+    patience_seconds: float = (
+        30.0  # an engine that vanished is waited for so long, before each of two new tries
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,11 @@ class ImageSettings:
 @dataclass(frozen=True)
 class SampleSettings:
     # the same for every kept version, so that they can be read one after the other
-    prompts: tuple[str, ...] = ("Once upon a time", "The old woman said to the king,", "In the forest there lived")
+    prompts: tuple[str, ...] = (
+        "Once upon a time",
+        "The old woman said to the king,",
+        "In the forest there lived",
+    )
     length: int = 160  # tokens of each text
     temperature: float = 0.8
     seed: int = 1
@@ -120,7 +126,9 @@ class NotifySettings:
     # see docs/report.md, "Told without looking"
     command: tuple[str, ...] = ()  # a program with arguments, run without a shell; one text is split at spaces
     webhook: str = ""  # https:// or http://, gets a POST
-    webhook_env: str = ""  # or the name of the environment variable that holds the address: it often is a secret
+    webhook_env: str = (
+        ""  # or the name of the environment variable that holds the address: it often is a secret
+    )
     format: str = "json"  # of what is sent: `json` (the whole payload), `slack` or `ntfy`
     events: tuple[str, ...] = ("improvement", "trouble", "end")
     pass_env: str = ""  # names of the environment variables that the command gets besides the usual

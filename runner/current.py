@@ -9,34 +9,60 @@ import contextlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from runner.errors import RunnerError
-from runner.parts import Reading, Watcher
+from runner.parts import FaultLog, Noted, Proposer, Reading, Watcher
 from runner.record.run import RunFolder
-from runner.trial import Attempt, Entry
+from runner.trial import Attempt, Entry, History, Proposal
 
 EVERY = 1.0  # seconds between writes of a training's readings
 
 
-class Teller:
-    """`loop.Watcher` for one run."""
+@runtime_checkable
+class SeesAgents(Protocol):
+    """A watcher that also shows what the proposer is doing; called from whatever thread asks it."""
 
-    def __init__(self, watcher: Watcher, folder: RunFolder) -> None:
+    def asking(self, asking: bool) -> None: ...
+
+    def fault(self, fault: Noted) -> None: ...
+
+
+class Teller:
+    """`loop.Watcher` for one run.
+
+    left: trials still to come, None where no end was set. ends: when the run stops by itself, seconds since the
+    epoch. cost: dollars after which it stops.
+    """
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        folder: RunFolder,
+        left: int | None = None,
+        ends: float | None = None,
+        cost: float | None = None,
+    ) -> None:
         self._watcher, self._folder = watcher, folder
+        self._sees = watcher if isinstance(watcher, SeesAgents) else None
+        self._left, self._limits = left, {"ends": ends, "max_cost": cost}
+        self._asking: float | None = None
         self._state: dict[str, Any] = {}
-        self._told = 0.0
+        self._told = self._since = 0.0
 
     def step(self, what: str) -> AbstractContextManager[Callable[[str, float | None], None]]:
         return self._watcher.step(what)
 
     def proposing(self, number: int, agent: str) -> None:
+        self._since = time.time()
         self._tell({"phase": "proposing", "number": number, "agent": agent})
         self._watcher.proposing(number, agent)
 
     def training(self, number: int, note: str, attempt: int, seed: int, budget_seconds: float) -> None:
+        self._since = time.time()
         state = {
             "number": number,
+            "agent": self._state.get("agent", ""),
             "note": note,
             "attempt": attempt,
             "seed": seed,
@@ -48,11 +74,13 @@ class Teller:
     def reading(self, reading: Reading) -> None:
         if time.monotonic() - self._told >= EVERY:
             now = {"seconds": round(reading.seconds, 1), "step": reading.step, "loss": reading.loss}
+            now |= {"tokens": reading.tokens, "memory_mb": reading.memory_mb}
             self._tell(self._state | {k: v for k, v in now.items() if v is not None})
         self._watcher.reading(reading)
 
     def scoring(self, phase: str, done: int, total: int) -> None:
         if done == 0:
+            self._since = time.time()
             self._tell(self._state | {"phase": f"scoring, {phase}"})
         self._watcher.scoring(phase, done, total)
 
@@ -60,6 +88,8 @@ class Teller:
         self._watcher.scored(number, attempt)
 
     def decided(self, entry: Entry) -> None:
+        if self._left is not None and entry.number > 0:
+            self._left = max(0, self._left - 1)
         self._watcher.decided(entry)
 
     def message(self, text: str) -> None:
@@ -70,8 +100,56 @@ class Teller:
             log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n")
         self._watcher.message(text)
 
+    def asking(self, asking: bool) -> None:
+        """The proposer was asked, or has answered; during a training too, where it is asked ahead."""
+        self._asking = time.time() if asking else None
+        if self._sees is not None:
+            self._sees.asking(asking)
+
+    def asked(self, proposer: Proposer) -> Proposer:
+        """`proposer`, and told when it is asked."""
+        return _Asked(proposer, self)
+
+    def telling(self, faults: FaultLog) -> FaultLog:
+        """`faults`, and each of them told."""
+        return _Told(faults, self._sees)
+
     def _tell(self, state: dict[str, Any]) -> None:
         self._state = state
         self._told = time.monotonic()
+        more = {"left": self._left, "asking": self._asking, **self._limits}
+        known = {key: value for key, value in more.items() if value is not None}
         with contextlib.suppress(OSError, RunnerError, ValueError):
-            self._folder.set_current({**state, "updated": time.time()})
+            self._folder.set_current({**state, **known, "since": self._since, "updated": time.time()})
+
+
+class _Asked:
+    """`parts.Proposer` and `parts.Cancellable`."""
+
+    def __init__(self, proposer: Proposer, teller: Teller) -> None:
+        self.name = proposer.name
+        self._proposer, self._teller = proposer, teller
+
+    def propose(self, history: History) -> Proposal:
+        self._teller.asking(True)
+        try:
+            return self._proposer.propose(history)
+        finally:
+            self._teller.asking(False)
+
+    def cancel(self) -> None:
+        cancel = getattr(self._proposer, "cancel", None)
+        if cancel is not None:
+            cancel()
+
+
+class _Told:
+    """`parts.FaultLog`."""
+
+    def __init__(self, faults: FaultLog, sees: SeesAgents | None) -> None:
+        self._faults, self._sees = faults, sees
+
+    def note(self, fault: Noted) -> None:
+        self._faults.note(fault)
+        if self._sees is not None:
+            self._sees.fault(fault)

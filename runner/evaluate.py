@@ -176,7 +176,9 @@ class Evaluator:
 
     def _until_separator(self, tokens: list[int]) -> list[int]:
         """What comes before the model ended its document."""
-        return tokens[: tokens.index(self._manifest.separator)] if self._manifest.separator in tokens else tokens
+        return (
+            tokens[: tokens.index(self._manifest.separator)] if self._manifest.separator in tokens else tokens
+        )
 
 
 class Curve:

@@ -12,7 +12,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
+
+_Noun = TypeVar("_Noun", bound="Outcome | Score | Attempt | Verdict | Pins | Entry")
 
 
 class Ending(StrEnum):
@@ -228,22 +230,29 @@ def to_json(noun: Any) -> dict[str, Any]:
     return dataclasses.asdict(noun)
 
 
+def _noun(kind: type[_Noun], values: dict[str, Any]) -> _Noun:
+    """`kind(**values)`; in a third of the time where every field is given, as ten thousand trials want it."""
+    if values.keys() != kind.__dataclass_fields__.keys():
+        return kind(**values)
+    made = object.__new__(kind)
+    made.__dict__.update(values)
+    return made
+
+
 def _attempt(raw: Mapping[str, Any]) -> Attempt:
-    outcome = Outcome(**{**raw["outcome"], "ending": Ending(raw["outcome"]["ending"])})
-    score = Score(**raw["score"]) if raw["score"] else None
+    outcome = _noun(Outcome, {**raw["outcome"], "ending": Ending(raw["outcome"]["ending"])})
+    score = _noun(Score, raw["score"]) if raw["score"] else None
     known = {"ending": Ending(raw["ending"]), "role": Role(raw["role"]), "outcome": outcome, "score": score}
-    return Attempt(**{**raw, **known})
+    return _noun(Attempt, {**raw, **known})
 
 
 def entry_from_json(raw: Mapping[str, Any]) -> Entry:
     """The inverse of `to_json` for an Entry. Raises KeyError, TypeError or ValueError on anything else."""
-    return Entry(
-        **{
-            **raw,
-            "status": Status(raw["status"]),
-            "ending": Ending(raw["ending"]),
-            "attempts": tuple(_attempt(a) for a in raw["attempts"]),
-            "verdict": Verdict(**raw["verdict"]),
-            "pins": Pins(**raw["pins"]),
-        }
-    )
+    known = {
+        "status": Status(raw["status"]),
+        "ending": Ending(raw["ending"]),
+        "attempts": tuple([_attempt(a) for a in raw["attempts"]]),
+        "verdict": _noun(Verdict, raw["verdict"]),
+        "pins": _noun(Pins, raw["pins"]),
+    }
+    return _noun(Entry, {**raw, **known})

@@ -183,7 +183,10 @@ def train_container(engine: Any, pid: int) -> str:
     while time.monotonic() < deadline:
         for container in engine.api.containers(filters={"label": ["autoresearch=trial"]}):
             owned = container["Labels"].get("autoresearch.owner", "").split(":")[-2:-1] == [str(pid)]
-            if owned and container["Names"][0].endswith("-train"):
+            trial = (
+                container["Labels"].get("autoresearch.run") != "check"
+            )  # the look at the walls before trials
+            if owned and trial and container["Names"][0].endswith("-train"):
                 return str(container["Id"])
         time.sleep(0.05)
     raise AssertionError(f"process {pid} started no training")

@@ -76,8 +76,8 @@ def honest_spec(number: int, rng: np.random.Generator, seed: int) -> dict:
 
 def differences(
     folder: Path, spec: dict, corpus: Corpus, audit_rows: int, claim_rows: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """c, a and the order of the claims at 256 positions, with batches of these sizes, through the protocol."""
+) -> tuple[phases.Claims, np.ndarray]:
+    """Claims and audits at 256 positions, with batches of these sizes, through the protocol."""
     windows = cut(corpus.validation, corpus.token_bytes, spec["window"], 300 * spec["window"])
     chosen, positions = survey.draw(windows, 256, phases.fresh_rng())
     answers = []
@@ -87,7 +87,7 @@ def differences(
             client = ModelClient(channel, time.monotonic() + 120)
             client.start(spec["window"], spec["vocabulary"], rows, 60)
             answers.append(ask(client, plan, chosen, positions, lambda done, total: None))
-    return answers[1][1], answers[0], answers[1][2]
+    return answers[1], answers[0]
 
 
 def zipf(vocabulary: int, rng: np.random.Generator) -> Corpus:
@@ -116,16 +116,19 @@ def honest(count: int, seed: int, out: str) -> None:
                 in_child(lambda s=spec, c=checkpoint, t=corpus.train: scoring_honest.build(s, c, t))
                 unequal = (int(rng.choice([1, 3, 7])), int(rng.choice([16, 32])))
                 shapes = unequal if spec["case"] == "unequal" else (16, 16)
-                claims, audits, order = differences(folder, spec, corpus, *shapes)
-            found = claims - audits
+                claims, audits = differences(folder, spec, corpus, *shapes)
+            found = claims.audited - audits
             device = "cpu" if spec["case"] == "equal" else "cuda"  # a runner on a CPU makes equal shapes only
-            agreement = survey.compare(claims, audits, order, spec["vocabulary"], device)
+            agreement = survey.compare(
+                claims.audited, audits, claims.order, spec["vocabulary"], device, claims.repeat
+            )
             row = {
                 **spec,
                 "shapes": shapes,
                 "surprise": float(-audits.mean()),
                 "drift": agreement.drift,
                 "switch": agreement.switch,
+                "repeat": agreement.repeat,
                 "refused": not agreement.honest,
                 "max": float(np.abs(found).max()),
                 "mean": float(found.mean()),
@@ -141,6 +144,11 @@ def summarise(path: str) -> None:
     rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
     print(f"{len(rows)} honest scorings, {sum(r['refused'] for r in rows)} refused")
     print("precision  case     count | largest: median    99 %     max | rms: max | |mean|: max | drift: max")
+    for case in CASES:
+        repeats = [abs(r["repeat"]) for r in rows if r["case"] == case]
+        print(
+            f"{case}: windows asked for again differ by {max(repeats, default=0):.1e} nats a position at most"
+        )
     for dtype in DTYPES:
         for case in CASES:
             some = [r for r in rows if r["dtype"] == dtype and r["case"] == case]

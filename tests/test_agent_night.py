@@ -1,7 +1,7 @@
 """A night with real coding agents in their boxes, from `runner go` to a verdict; their models are scripted.
 
-Needs their images, which take minutes to build from package registries: `pytest --slow`, or AUTORESEARCH_AGENTS with
-the names of agents (all of them: `all`). One of them is run in any case where its image is there already.
+Needs their images, which take minutes to build from package registries: `pytest --slow`, or the names of agents in
+AUTORESEARCH_AGENT_IMAGES (`all` for all). Each is run in any case where its image is there already.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runner.agents.recipe import Recipe, find, names
 
 pytestmark = pytest.mark.engine
 KEY = "sk-the-users-own-key-93ac1f"
-WANTED = os.environ.get("AUTORESEARCH_AGENTS", "").split()
+WANTED = os.environ.get("AUTORESEARCH_AGENT_IMAGES", "").split()
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_a_real_program_in_its_box_makes_a_trial(
     assert entry["status"] in ("keep", "discard")
     assert entry["meta"]["tokens_in"] == api.sent().tokens_in
     assert entry["meta"]["tokens_out"] == api.sent().tokens_out
-    assert entry["meta"]["refused"] == 0
+    assert entry["meta"]["refused"] <= 2  # a look for its own news, answered with 404
     assert KEY not in "".join(
         path.read_text(errors="replace") for path in (lab / "runs").rglob("*") if path.is_file()
     )

@@ -156,3 +156,9 @@ def test_the_json_is_bounded_and_holds_no_source() -> None:
     assert found["trials_in_all"] == 2000
     assert [found["trials"][0]["number"], found["trials"][-1]["number"]] == [1500, 1999]
     assert len(raw) < 500_000
+
+
+def test_scores_have_four_decimals_for_agents() -> None:
+    one = entry(1, attempts=(attempt(2.123456789),), val_bpb=2.123456789, incumbent_bpb=2.987654321)
+    shown = json.loads(told.as_json(history([one])))["trials"][0]
+    assert (shown["val_bpb"], shown["incumbent_bpb"], shown["scores"]) == (2.1235, 2.9877, [2.1235])

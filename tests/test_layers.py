@@ -9,7 +9,7 @@ import pytest
 
 RUNNER = Path(__file__).parents[1] / "runner"
 OWNERS = {"docker": "sandbox", "requests": "sandbox", "git": "record", "pynvml": "machine", "optuna": "agents",
-          "matplotlib": "report"}  # fmt: skip
+          "matplotlib": "report", "mlflow": "track", "wandb": "track", "tensorboard": "track"}  # fmt: skip
 NOUNS = {"runner.trial", "runner.errors", "runner.config"}
 PURE = {"ratchet": "runner.ratchet", "scoring": "runner.scoring"}
 

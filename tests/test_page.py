@@ -224,14 +224,14 @@ def test_what_a_training_wrote_into_its_curve_is_not_believed(tmp_path: Path) ->
     path.write_text(
         '[]\n{"step": "<b>", "loss": 1}\n{"step": 1, "loss": NaN}\nnull\n{{\n' + good + '{"step": 3, "lo'
     )
-    assert material._curve(path) == ((1.0, 2.5), (2.0, 2.4))
+    assert material.curve_of(path) == ((1.0, 2.5), (2.0, 2.4))
 
 
 def test_samples_of_many_prompts_are_read_and_nonsense_is_none(tmp_path: Path) -> None:
     (tmp_path / "samples.json").write_text('[{"prompt": "A", "text": "A b"}, {"text": 3}, 7, {"text": "c"}]')
-    assert material._samples(tmp_path) == [material.Sample("A", "A b"), material.Sample("", "c")]
+    assert material.samples_of(tmp_path) == [material.Sample("A", "A b"), material.Sample("", "c")]
     (tmp_path / "samples.json").write_text('{"samples": {"text": 1}}')
-    assert material._samples(tmp_path) == []
+    assert material.samples_of(tmp_path) == []
 
 
 def test_the_prompt_that_all_samples_share_is_found() -> None:

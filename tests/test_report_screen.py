@@ -12,14 +12,16 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import factories
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from runner.machine.readings import GpuReading, Gpus
 from runner.parts import Reading, Watcher
-from runner.report import consoles, lines
+from runner.report import consoles, lines, load
 from runner.report.region import Region
 from runner.report.screen import Screen
 from runner.report.watched import Watched
@@ -395,3 +397,56 @@ def test_a_closed_stream_is_plain() -> None:
 def test_a_wide_note_is_cut_on_a_column_boundary() -> None:
     for width in range(5, 60):
         assert cell_len(lines.verdict(factories.entry(1, note="日本語" * 40), width).plain) <= width
+
+
+class NvmlError(Exception):
+    """What NVML raises."""
+
+
+class Nvml:
+    """NVML with one GPU that tells all but its power, or with no driver."""
+
+    NVMLError = NvmlError
+
+    def __init__(self, driver: bool = True) -> None:
+        self.driver, self.opened = driver, 0
+
+    def nvmlInit(self) -> None:
+        self.opened += 1
+        if not self.driver:
+            raise NvmlError("Driver Not Loaded")
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 1
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
+        return SimpleNamespace(used=71_000_000_000, total=141_000_000_000)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> SimpleNamespace:
+        return SimpleNamespace(gpu=97)
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
+        return 61
+
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
+        raise NvmlError("Not Supported")
+
+
+def test_the_machines_line_names_its_gpu_and_leaves_out_what_it_does_not_tell() -> None:
+    nvml = Nvml()
+    gpus = Gpus(nvml)
+    for _ in range(3):
+        assert load.line(gpus).startswith("GPU 97 %, 71 GB of 141 GB, 61 °C · load ")
+    assert nvml.opened == 1
+    assert load.gpu(GpuReading(None, None, None, None, 412.4)) == "GPU 412 W"
+
+
+def test_without_a_driver_it_is_asked_for_once() -> None:
+    nvml = Nvml(driver=False)
+    gpus = Gpus(nvml)
+    for _ in range(3):
+        assert load.line(gpus).startswith("load ")
+    assert nvml.opened == 1

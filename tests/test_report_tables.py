@@ -179,7 +179,7 @@ def test_the_end_says_what_was_kept_and_why_the_rest_was_not() -> None:
 
 
 def test_a_long_end_names_the_command_for_the_rest() -> None:
-    assert "30 earlier trials: runner log --all" in render(status.summary("night", factories.run(90)))
+    assert "30 earlier trials: runner log --limit 0" in render(status.summary("night", factories.run(90)))
 
 
 def test_show_gives_the_scores_of_every_seed() -> None:
@@ -210,3 +210,19 @@ def test_a_huge_diff_is_cut() -> None:
 def test_a_trial_lasts_as_long_as_its_parts() -> None:
     assert wall(factories.entry(1)) == pytest.approx(38.8)
     assert wall(factories.entry(1, timings={})) == pytest.approx(37.9)
+
+
+def test_a_nested_record_of_the_machine_is_read_as_names_and_numbers() -> None:
+    machine = {
+        "engine": {"name": "docker", "version": "20.10"},
+        "gpu": [{"name": "H200", "driver": "570"}],
+        "x": None,
+    }
+    shown = render(detail.show(factories.entry(1, machine=machine)))
+    assert "engine (name docker, version 20.10), gpu (name H200, driver 570)" in " ".join(shown.split())
+    assert "{" not in shown
+
+
+def test_json_says_what_was_set_aside() -> None:
+    [found] = json.loads(tables.as_json([factories.entry(1, suspicious="it gains 95 %")]))
+    assert found["suspicious"] == "it gains 95 %"

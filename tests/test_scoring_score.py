@@ -125,15 +125,32 @@ def test_every_batch_of_a_container_has_one_shape():
     assert {b.shape for b in containers.models["claims"].rows} == {(rows, WINDOW + 1)}
 
 
-def test_each_window_is_claimed_once_and_in_another_order_each_time():
+def test_each_window_is_claimed_once_in_another_order_each_time_and_the_first_again_at_the_end():
     orders = []
     windows = cut(TOKENS, TOKEN_BYTES, WINDOW, SETTINGS.tokens).tokens
     for _ in range(2):
         _, containers = run(honest)
         rows = np.concatenate(containers.models["claims"].rows)
-        orders.append([tuple(r.tolist()) for r in rows if (r < 25).all()])
+        asked = [tuple(r.tolist()) for r in rows if (r < 25).all()]
+        orders.append(asked[: len(windows)])
+        assert sorted(asked[len(windows) :]) == sorted(asked[: batch_rows(WINDOW, VOCABULARY)])
     assert sorted(orders[0]) == sorted(orders[1]) == sorted(tuple(w.tolist()) for w in windows)
     assert orders[0] != orders[1]
+
+
+def test_claims_that_grow_surer_with_what_was_sent_are_an_audit_fault():
+    """So little at a time that no claim is beyond its tolerance, and under noise that hides the order from drift."""
+    calls = []
+
+    def surer(claims, tokens):
+        calls.append(1)
+        noise = 0.006 * np.sin(1e3 * tokens[:, 1:] + 77.7 * tokens[:, :-1] + 9.9 * np.arange(claims.shape[1]))
+        return claims + noise + 3e-4 * len(calls)
+
+    fault = refused(claiming(surer))
+    assert fault.ending is Ending.AUDIT
+    assert "asked for again" in fault.detail
+    assert fault.numbers["repeat_difference_nats"] > 1e-4
 
 
 def test_claims_that_know_the_next_token_are_an_audit_fault_with_its_numbers():
@@ -215,7 +232,13 @@ def test_batches_bound_the_logits_in_the_model_container():
 def test_a_sample_has_the_length_asked_for():
     opened = Containers(honest)
     both = sample(
-        opened.open, [TOKENS[:5], TOKENS[:3]], 40, window=WINDOW, vocabulary=VOCABULARY, settings=SETTINGS, seed=3
+        opened.open,
+        [TOKENS[:5], TOKENS[:3]],
+        40,
+        window=WINDOW,
+        vocabulary=VOCABULARY,
+        settings=SETTINGS,
+        seed=3,
     )
     assert [drawn.shape for drawn in both] == [(40,), (40,)]
     assert all(drawn.max() < VOCABULARY for drawn in both)

@@ -49,9 +49,9 @@ def as_json(history: History, rows: int = 500) -> str:
             "number": entry.number,
             "status": str(entry.status),
             "ending": str(entry.ending),
-            "val_bpb": None if entry.suspicious else entry.val_bpb,
-            "incumbent_bpb": entry.incumbent_bpb,
-            "scores": [None if entry.suspicious else attempt.val_bpb for attempt in _own(entry)],
+            "val_bpb": None if entry.suspicious else _rounded(entry.val_bpb),
+            "incumbent_bpb": _rounded(entry.incumbent_bpb),
+            "scores": [None if entry.suspicious else _rounded(attempt.val_bpb) for attempt in _own(entry)],
             "train_seconds": [round(attempt.outcome.train_seconds, 1) for attempt in _own(entry)],
             "peak_memory_mb": entry.peak_memory_mb,
             "peak_vram_mb": entry.peak_vram_mb,
@@ -63,6 +63,11 @@ def as_json(history: History, rows: int = 500) -> str:
     ]
     whole = {"tag": history.tag, "trials_in_all": len(history.entries), "noise": noise(history.entries)}
     return json.dumps({**whole, "trials": trials}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rounded(bpb: float | None) -> float | None:
+    """As the tables show it: more digits would only tell of the validation text (docs/scoring.md)."""
+    return None if bpb is None else round(bpb, 4)
 
 
 def noise(entries: Sequence[Entry]) -> float | None:

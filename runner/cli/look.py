@@ -1,4 +1,4 @@
-"""Commands that show what a run has found: status, log, show, diff, sample."""
+"""Commands that show what runs have found: status, log, show, diff, sample, report, serve, compare, track."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ TAG = click.argument("tag", required=False, default="")
 @click.command()
 @TAG
 @click.option("--json", "as_json", is_flag=True)
+@click.option("-w", "--watch", is_flag=True, help="The live screen of a run under way, until Ctrl-C.")
 @click.pass_obj
-def status(lab: Path, tag: str, as_json: bool) -> None:
+def status(lab: Path, tag: str, as_json: bool, watch: bool) -> None:
     """Where a run stands (default: the newest).
 
     \b
     runner status
+    runner status --watch
     runner status nov23 --json
     """
     from runner.jobs import views
 
-    views.status(lab, tag, as_json=as_json)
+    views.status(lab, tag, as_json=as_json, watch=watch)
 
 
 @click.command()
@@ -140,3 +142,52 @@ def serve(lab: Path, /, tag: str, **options: Any) -> None:
     from runner.jobs import serve as job
 
     job.serve(lab, tag, **options)
+
+
+@click.command()
+@click.argument("arms", nargs=-1, required=True, metavar="TAG…")
+@click.option(
+    "--over",
+    type=click.Choice(["trials", "hours", "cost"]),
+    default="trials",
+    show_default=True,
+    help="What the plot's best is drawn over; hours are those of training and scoring.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The plot (default: runs/compare.png).",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, without the plot unless -o is given.")
+@click.pass_obj
+def compare(lab: Path, /, **options: Any) -> None:
+    """Runs side by side: a table, and the best score of each on one plot. NAME=TAG,TAG… makes several runs one arm.
+
+    \b
+    runner compare nov23 nov24
+    runner compare agent=a1,a2,a3 random=r1,r2,r3 --over hours -o arms.png
+    """
+    from runner.jobs import compare as job
+
+    job.compare(lab, **options)
+
+
+@click.command()
+@TAG
+@click.option(
+    "--to", required=True, type=click.Choice(["mlflow", "wandb", "tensorboard"]), help="Which tracker."
+)
+@click.option("--again", "anew", is_flag=True, help="All trials, not only those that it lacks.")
+@click.pass_obj
+def track(lab: Path, tag: str, to: str, anew: bool) -> None:
+    """Write the trials of a run to a tracker, each as a run of its own; those that it lacks.
+
+    \b
+    runner track --to mlflow
+    runner track nov23 --to tensorboard
+    """
+    from runner.jobs import track as job
+
+    job.track(lab, tag, to=to, anew=anew)

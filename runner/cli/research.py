@@ -32,10 +32,19 @@ import click
 @click.option("--holdout/--no-holdout", default=True, help="Score the holdout text at the end (default: yes).")
 @click.option("--agent", help="Who proposes: see runner agents; or command:PROGRAM ARGUMENTS.")
 @click.option("--model", help="The model that a coding agent asks (default: its recipe's).")
-@click.option("--agent-on-host", is_flag=True, default=None, help="A coding agent without its box. Not advised.")
+@click.option(
+    "--agent-on-host", is_flag=True, default=None, help="A coding agent without its box. Not advised."
+)
 @click.option("--rule", help="When to keep: confirm, margin or greedy.")
 @click.option("--budget", type=float, help="Seconds of one training.")
 @click.option("--source", help="The data: tales, or text:PATH.")
+@click.option(
+    "--track",
+    "trackers",
+    multiple=True,
+    type=click.Choice(["mlflow", "wandb", "tensorboard"]),
+    help="Write each trial there too; may be given more than once.",
+)
 @click.pass_obj
 def go(lab: Path, /, **options: Any) -> None:
     """Propose, train, score, keep or drop; again and again. Sets up what is missing, resumes what was stopped.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 
 import click
 
-from runner import assemble, holdouts
+from runner import assemble, holdouts, track
 from runner import lab as labs
 from runner.agents import constants
 from runner.agents.chosen import ChosenFirst
@@ -19,6 +20,8 @@ from runner.evaluate import Evaluator
 from runner.jobs import calibrate, proposers, report, samples
 from runner.lab import Lab
 from runner.loop import Loop
+from runner.notify.notifier import Notifier, Post
+from runner.notify.senders import Sender, senders
 from runner.parts import Limits, Watcher
 from runner.ratchet import Noise
 from runner.record import faults
@@ -29,6 +32,8 @@ from runner.report.screen import Screen
 from runner.report.status import summary
 from runner.run import Run, RunBench, choose_tag, open_run
 from runner.scoring.protocol import ModelFault
+from runner.track import follow
+from runner.track.follow import Following
 from runner.trial import Ending, Entry, Proposal, Score
 
 LOG_TAIL = 4000  # bytes of a trial's log that a proposer is shown
@@ -45,6 +50,7 @@ def go(
     max_cost: float | None,
     accept: int | None,
     holdout: bool,
+    trackers: Sequence[str] = (),
 ) -> None:
     """One run, started or resumed, until a limit or an interrupt; then a table of it.
 
@@ -54,6 +60,9 @@ def go(
     repo = LabRepo(lab.root)
     folder = RunFolder(lab.root, choose_tag(lab, repo, tag, new=new_tag))
     source = labs.read_source(lab.train_py, lab.settings.trial.source_kb)
+    told = senders(lab.settings.notify, lab.root)
+    for name in trackers:
+        track.check(name)
     with folder.lock(), ExitStack() as stack:
         screen = stack.enter_context(Screen(consoles.progress()))
         for path in repo.dirty(["train/train.py", "prepare", "program.md"]):
@@ -61,22 +70,27 @@ def go(
         for warning in constants.warnings(constants.find(source)):
             screen.message(warning)
         shop = stack.enter_context(closing(assemble.workshop(lab, screen)))
-        teller = Teller(screen, folder)
+        ends = None if max_hours is None else time.time() + 3600 * max_hours
+        teller = Teller(screen, folder, max_trials, ends, max_cost)
         run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message)
         stack.callback(_finish, screen, run)
         evaluator = Evaluator(lab, shop.sandbox, teller)
         run.on_kept = lambda entry: _keep_sample(run, evaluator, entry.number)
-        screen.resume(folder.tag, max_trials, run.entries)
+        wrong = faults.read(folder.faults).usage
+        screen.resume(folder.tag, max_trials, run.entries, hours=max_hours, cost=max_cost, spent=wrong)
+        watcher: Watcher = stack.enter_context(_notified(lab, run, teller, told))
+        for name in sorted(set(trackers)):
+            watcher = stack.enter_context(_tracked(lab, run, watcher, name))
         proposer = stack.enter_context(proposers.proposer(lab, screen.step, _log_tail(run), folder.path))
         chosen = None if accept is None else _accepted(run, accept)
         loop = Loop(
-            ChosenFirst(chosen, proposer) if chosen else proposer,
+            teller.asked(ChosenFirst(chosen, proposer) if chosen else proposer),
             RunBench(run, evaluator, teller),
             run,
-            teller,
+            watcher,
             lab.settings.ratchet,
             agent=lab.settings.agent,
-            faults=faults.FaultLog(folder.faults),
+            faults=teller.telling(faults.FaultLog(folder.faults)),
             floor=0.0 if max_trials == 0 else _floor(run, evaluator, teller),
             accepted=frozenset({chosen.digest} if chosen else ()),
             known=_measured(run, teller),
@@ -90,6 +104,17 @@ def go(
             raise
         if holdout:
             _score_holdout(run, evaluator, teller)
+
+
+def _notified(lab: Lab, run: Run, watcher: Watcher, told: Sequence[Sender]) -> Notifier:
+    """`watcher`, and whoever `[notify]` names beside it."""
+    events = lab.settings.notify.events if told else ()
+    return Notifier(watcher, Post(told, watcher.message), run.folder.tag, events, lambda: run.entries)
+
+
+def _tracked(lab: Lab, run: Run, watcher: Watcher, name: str) -> Following:
+    later = f"runner track {run.folder.tag} --to {name}"
+    return Following(watcher, follow.command(lab.root, run.folder.tag, name), name, later)
 
 
 def _finish(screen: Screen, run: Run) -> None:

@@ -1,7 +1,7 @@
 """`runner sample`, and the samples of a version just kept: text drawn from a kept checkpoint, in a container.
 
-Every kept version of a run continues the same prompts of `[sample]` in runner.toml from the same seed, so that they can
-be read one after the other. What comes back was written by untrusted code: cleaned and bounded, and read by people only.
+Every kept version of a run continues the same prompts of `[sample]` in runner.toml from the same seed, so that they
+can be read one after the other. What comes back was written by untrusted code: cleaned, bounded, for people only.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def draw(
     return evaluator.sample(folder.tag, repo.source(sha), checkpoint, prompts, length, temperature, seed)
 
 
-def keep(
-    folder: RunFolder, repo: LabRepo, evaluator: Evaluator, number: int, settings: SampleSettings
-) -> None:
+def keep(folder: RunFolder, repo: LabRepo, evaluator: Evaluator, number: int, settings: SampleSettings) -> None:
     """Draw the samples of a kept trial and write them beside its other files. Raises as `draw`."""
     if not settings.prompts:
         return

@@ -1,4 +1,4 @@
-"""`runner track`: writes the trials of a run that a tracker has not yet. `runner go --track` starts it after each trial.
+"""`runner track`: writes the trials of a run that a tracker lacks. `runner go --track` starts it after each trial.
 
 What was written stands in `runs/TAG/track-NAME.json`, written after the trial was: one that a crash interrupted is
 written again, and trackers take it as the same.
@@ -59,7 +59,8 @@ def catch_up(root: Path, folder: RunFolder, to: str, *, anew: bool = False) -> t
         raise
     except Exception as error:  # a library of others, a network: whatever it is, it is not ours
         said = text.line(f"{type(error).__name__}: {error}", 300)
-        raise InfraError(f"{to}: {said}", f"{count} trials were written; the rest: runner track {folder.tag} --to {to}") from error
+        rest = f"{count} trials were written; the rest: runner track {folder.tag} --to {to}"
+        raise InfraError(f"{to}: {said}", rest) from error
     return count, tracker.where()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,32 @@ def run_folder(root: Path, tag: str) -> RunFolder:
     return max(started, key=lambda f: f.header().created)
 
 
+def _entries(folder: RunFolder) -> tuple[Entry, ...]:
+    """All trials. Ten thousand make a million objects that stay: to look for garbage among them takes a tenth more."""
+    gc.disable()
+    try:
+        return Ledger(folder.ledger).entries
+    finally:
+        gc.enable()
+
+
 def _entry(folder: RunFolder, number: int) -> Entry:
-    entries = Ledger(folder.ledger).entries
+    entries = _entries(folder)
     if number >= len(entries):
         raise UsageError(f"run {folder.tag} has no trial {number}; it has {len(entries)}, counted from 0")
     return entries[number]
 
 
-def status(lab: Path, tag: str, *, as_json: bool) -> None:
+def status(lab: Path, tag: str, *, as_json: bool, watch: bool = False) -> None:
     folder = _folder(lab, tag)
-    entries = Ledger(folder.ledger).entries
+    if watch:
+        from runner.jobs import watch as watching
+
+        if as_json:
+            raise UsageError("--watch is for reading, --json for programs", "runner serve gives them data.json")
+        watching.watch(folder)
+        return
+    entries = _entries(folder)
     now = folder.current() if folder.holder() else None
     wrong, held = faults.read(folder.faults), holdouts.read(folder.holdout)
     found = standing.status(folder.tag, entries, now, faults=wrong, holdout=held)
@@ -59,7 +76,7 @@ def log(
 ) -> None:
     folder = _folder(lab, tag)
     entries = tables.select(
-        Ledger(folder.ledger).entries,
+        _entries(folder),
         kept=kept,
         crashed=crashed,
         since=tables.since(since) if since else None,

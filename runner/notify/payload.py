@@ -42,7 +42,11 @@ def of_end(event: str, tag: str, outcome: str, detail: str, entries: Sequence[En
     if not detail:
         run = found["run"]
         gain = text.gain(run["baseline_bpb"], run["best_bpb"])
-        best = f"best {text.bpb(run['best_bpb'])}, a gain of {gain}" if run["best_bpb"] is not None else "no score yet"
+        best = (
+            f"best {text.bpb(run['best_bpb'])}, a gain of {gain}"
+            if run["best_bpb"] is not None
+            else "no score yet"
+        )
         found["message"] = f"{best}; {totals(status(tag, entries))}"
     return {**found, "outcome": outcome, "detail": detail}
 

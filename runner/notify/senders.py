@@ -26,7 +26,8 @@ from runner.report import text
 
 POST_SECONDS = 5.0  # for each step of a POST: connecting, sending, the answer's head
 COMMAND_SECONDS = 30.0
-_USUAL = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
+_USUAL: tuple[str, ...] = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_USUAL += ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # for what shows a message on the desktop
 
 
 class Undelivered(Exception):
@@ -116,6 +117,7 @@ class Command:
         finally:
             self._running = None
         if running.returncode:
+            _kill(running)  # what it may have left
             raise Undelivered(f"{name} ended with {running.returncode}")
 
     def cancel(self) -> None:
@@ -131,7 +133,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait(1)
 
 
-def senders(settings: NotifySettings, folder: Path, environment: Mapping[str, str] | None = None) -> list[Sender]:
+def senders(
+    settings: NotifySettings, folder: Path, environment: Mapping[str, str] | None = None
+) -> list[Sender]:
     """As `[notify]` says; none where it says nothing. Raises UsageError where it cannot mean anything."""
     environment = os.environ if environment is None else environment
     found: list[Sender] = []

@@ -67,6 +67,20 @@ def _numbers(numbers: Mapping[str, float]) -> str:
     return ", ".join(f"{key} {value:.5g}" for key, value in pairs if value is not None)
 
 
+def _machine(machine: Mapping[str, Any]) -> str:
+    """What it was trained on: names and numbers of a nested record, the innermost ones, in its order."""
+
+    def told(key: str, value: Any, depth: int) -> list[str]:
+        if isinstance(value, Mapping) and depth < 3:
+            inner = [part for k, v in list(value.items())[:8] for part in told(str(k), v, depth + 1)]
+            return [f"{text.line(key, 20)} ({', '.join(inner)})"] if inner else []
+        if isinstance(value, list | tuple):
+            return [part for one in value[:4] for part in told(key, one, depth)]
+        return [f"{text.line(key, 20)} {text.line(str(value), 80)}"] if value else []
+
+    return ", ".join(part for key, value in list(machine.items())[:12] for part in told(str(key), value, 0))
+
+
 def _facts(entry: Entry) -> list[Indented]:
     against = f" ({text.delta(lines.against(entry))} against the incumbent)" if entry.incumbent_bpb else ""
     times = ", ".join(
@@ -74,11 +88,6 @@ def _facts(entry: Entry) -> list[Indented]:
         for name, seconds in list(entry.timings.items())[:10]
     )
     pins = entry.pins
-    machine = ", ".join(
-        f"{text.line(str(key), 20)} {text.line(str(value), 80)}"
-        for key, value in list(entry.machine.items())[:12]
-        if value
-    )
     rows = [
         _row("note", text.line(entry.note), "bold"),
         _row("proposed", f"by {text.line(entry.agent, 60)}, decided {text.line(entry.time, 40)}"),
@@ -91,7 +100,7 @@ def _facts(entry: Entry) -> list[Indented]:
         _row("", _numbers(entry.verdict.numbers), "dim"),
         *_attempts(entry),
         _row("time", times),
-        _row("machine", machine),
+        _row("machine", _machine(entry.machine)),
         _row("commit", f"{text.line(entry.commit, 64)} on {text.line(entry.parent_commit, 64)}"),
         _row("digests", f"train.py {entry.proposal[:16]}  prepare {pins.prepare[:16]}  data {pins.data[:16]}"),
         _row("", f"image {pins.image[:23]}  scoring {pins.scoring[:16]}  settings {pins.settings[:16]}"),

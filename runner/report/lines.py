@@ -15,6 +15,7 @@ from runner.report import marks, text
 from runner.report.layout import LABEL, NARROW
 from runner.report.watched import Training, Watched
 from runner.trial import Entry, Status
+from runner.usage import Usage
 
 STATUS_STYLES = {"keep": "bold green", "discard": "dim", "crash": "red"}
 _SEPARATOR = " · "
@@ -85,8 +86,11 @@ def attempt_name(attempt: int, seed: int) -> str:
 
 def _phase(state: Watched, now: float, width: int) -> list[Text]:
     if state.phase == "proposing":
-        waited = text.duration(now - state.began)
-        return [row("proposing", [state.agent, waited], width)]
+        kind, until = state.pause
+        parts: list[str | Text] = [state.agent, text.duration(now - state.began)]
+        if kind and until > now:
+            parts.append(Text(f"after {kind} asked again in {text.duration(until - now)}", "yellow"))
+        return [row("proposing", parts, width)]
     if state.phase == "scoring":
         name, done, total = state.scoring
         share = f"{text.count(done)} of {text.count(total)}" if total > 0 else ""
@@ -115,13 +119,34 @@ def best(state: Watched) -> list[str | Text]:
 
 
 def _left(state: Watched, now: float) -> list[str | Text]:
-    if state.left is None:
-        return ["until stopped"]
-    parts: list[str | Text] = [f"{state.left} {'trial' if state.left == 1 else 'trials'}"]
-    seconds = state.seconds_left(now)
-    if seconds is not None:
-        parts.append(f"about {text.roughly(seconds)}")
-    return parts
+    parts: list[str | Text] = []
+    if state.left is not None:
+        parts.append(f"{state.left} {'trial' if state.left == 1 else 'trials'}")
+        seconds = state.seconds_left(now)
+        if seconds is not None:
+            parts.append(f"about {text.roughly(seconds)}")
+    if state.ends is not None:
+        parts.append(f"{text.duration(max(0.0, state.ends - now))} until the last trial may start")
+    if state.max_cost is not None:
+        parts.append(
+            f"${max(0.0, state.max_cost - (state.spent.cost_usd or 0.0)):.2f} of ${state.max_cost:.2f}"
+        )
+    return parts or ["until stopped"]
+
+
+def spent(usage: Usage) -> list[str | Text]:
+    """What proposers took of their models, as parts of a line; empty where none told."""
+    parts: list[str | Text] = [] if usage.cost_usd is None else [f"${usage.cost_usd:.2f}"]
+    if usage.tokens_in is not None or usage.tokens_out is not None:
+        parts.append(f"{text.count(usage.tokens_in or 0)} tokens in, {text.count(usage.tokens_out or 0)} out")
+    return [*parts, text.line(usage.model, 60)] if parts and usage.model else parts
+
+
+def _agents(state: Watched, now: float) -> list[str | Text]:
+    """What the proposer is doing beside a trial, and what all of it has cost."""
+    ahead = state.asked is not None and state.phase in ("training", "scoring")
+    asked: list[str | Text] = [f"asked ahead, {text.duration(now - (state.asked or now))}"] if ahead else []
+    return [*asked, *spent(state.spent)]
 
 
 def live(state: Watched, now: float, host: str, width: int, height: int) -> list[Text]:
@@ -142,6 +167,8 @@ def live(state: Watched, now: float, host: str, width: int, height: int) -> list
         found.append(row("so far", list(state.scores), width))
     if state.tag:  # a trial by itself has no run around it
         found += [row("best", best(state), width), row("left", _left(state, now), width)]
+    if agents := _agents(state, now):
+        found.append(row("agents", agents, width))
     if host:
         found.append(row("machine", [text.line(host)], width))
     return found[:room]

@@ -21,13 +21,14 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from runner.parts import Reading
+from runner.parts import Noted, Reading
 from runner.report import consoles, lines, load, text
 from runner.report.layout import Indented
 from runner.report.region import Region
 from runner.report.steps import Step
 from runner.report.watched import Watched
 from runner.trial import Attempt, Entry
+from runner.usage import Usage, total
 
 _LOG = logging.getLogger(__name__)
 _FRAME_SECONDS = 0.25
@@ -76,10 +77,33 @@ class Screen:
 
     # -- what happened: called by the loop, never waits, never raises --------------------------------------
 
-    def resume(self, tag: str, left: int | None, entries: Sequence[Entry]) -> None:
-        """Tell what the ledger holds, and how many trials are still to come, the baseline's apart (None: no end)."""
+    def resume(
+        self,
+        tag: str,
+        left: int | None,
+        entries: Sequence[Entry],
+        *,
+        hours: float | None = None,
+        cost: float | None = None,
+        spent: Usage | None = None,
+    ) -> None:
+        """Tell what the ledger holds, and how many trials are still to come, the baseline's apart (None: no end).
+
+        hours, cost: other limits of this session. spent: what faults of proposers took so far.
+        """
         with self._noting():
             self.watched.resume(tag, left, entries)
+            self.watched.spent = total([self.watched.spent, spent or Usage()])
+            self.watched.ends = None if hours is None else self._clock() + 3600 * hours
+            self.watched.max_cost = cost
+
+    def asking(self, asking: bool) -> None:
+        with self._noting():
+            self.watched.asked = self._clock() if asking else None
+
+    def fault(self, fault: Noted) -> None:
+        with self._noting():
+            self.watched.fault(fault, self._clock())
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[Callable[[str, float | None], None]]:

@@ -6,6 +6,7 @@ but read from a file: every value is checked or cleaned before it is shown.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,10 +19,13 @@ from runner.report import lines, tables, text
 from runner.report.series import noise
 from runner.report.watched import mean_wall, wall
 from runner.trial import Entry, Status
-from runner.usage import total, usage_of
+from runner.usage import Usage, total, usage_of
 
 _LAST = 5  # verdicts shown
-_NUMBERS = ("number", "attempt", "seed", "budget_seconds", "seconds", "step", "loss", "left", "updated")
+_NUMBERS = (
+    *("number", "attempt", "seed", "budget_seconds", "seconds", "step", "loss", "tokens", "memory_mb"),
+    *("left", "ends", "max_cost", "asking", "since", "updated"),
+)
 _WORDS = ("phase", "note", "agent")
 
 
@@ -123,6 +127,10 @@ def _progress(now: Mapping[str, Any]) -> list[str]:
         parts.append(f"{now['seconds']:.0f} of {now['budget_seconds']:.0f} s")
     if now.get("loss") is not None:
         parts.append(f"loss {now['loss']:.4g}")
+    if now.get("phase") == "proposing" and now.get("since"):
+        parts += [now.get("agent", ""), f"for {text.duration(time.time() - now['since'])}"]
+    if now.get("left") is not None:
+        parts.append(f"{now['left']:.0f} trials left")
     return [*parts, now["note"]] if now.get("note") else parts
 
 
@@ -157,13 +165,9 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
 def _beside(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
     """What the agents took and did wrong, what a person should look at, what the holdout text says."""
     rows: list[tuple[str, list[str | Text]]] = []
-    spent = [f"${found['cost_usd']:.2f}"] if found["cost_usd"] is not None else []
-    if found["tokens_in"] is not None or found["tokens_out"] is not None:
-        spent.append(
-            f"{text.count(found['tokens_in'] or 0)} tokens in, {text.count(found['tokens_out'] or 0)} out"
-        )
-    if spent:
-        rows.append(("agents", [*spent, *([text.line(found["models"], 60)] if found["models"] else [])]))
+    usage = Usage(found["tokens_in"], found["tokens_out"], found["cost_usd"], found["models"])
+    if spent := lines.spent(usage):
+        rows.append(("agents", spent))
     if found["faults"]:
         most = sorted(found["faults"].items(), key=lambda pair: -pair[1])
         rows.append(("faults", [f"{n} {text.line(kind, 20)}" for kind, n in most]))
@@ -230,7 +234,7 @@ def summary(
     shown = entries[-limit:]
     parts: list[RenderableType] = []
     if len(shown) < len(entries):
-        parts.append(Text(f"{len(entries) - len(shown)} earlier trials: runner log --all", style="dim"))
+        parts.append(Text(f"{len(entries) - len(shown)} earlier trials: runner log --limit 0", style="dim"))
     closing: list[RenderableType] = [_Row(label, row) for label, row in _facts(found)]
     return Group(*parts, tables.Table(shown, reasons=True), "", *closing)
 

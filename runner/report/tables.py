@@ -100,6 +100,7 @@ def record(entry: Entry) -> dict[str, Any]:
         "note": entry.note,
         "detail": entry.detail,
         "reason": entry.verdict.reason,
+        "suspicious": entry.suspicious,
     }
 
 

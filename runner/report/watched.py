@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from runner.parts import Reading
+from runner.parts import Noted, Reading
 from runner.report import text
 from runner.trial import Attempt, Entry, Role
+from runner.usage import Usage, total, usage_of
 
 _LOSSES = 512  # points of a sparkline's memory; halved when full
 _RATE_SECONDS = 10.0  # over which tokens a second are taken
@@ -93,12 +94,17 @@ class Watched:
     best: float | None = None
     best_number: int | None = None
     walls: list[float] = field(default_factory=list)
+    asked: float | None = None  # when the proposer was asked, while it has not answered
+    pause: tuple[str, float] = ("", 0.0)  # after a fault of it: its kind, and when it is asked again
+    spent: Usage = field(default_factory=Usage)  # what the proposers took, faults included
+    ends: float | None = None  # when the run stops by itself
+    max_cost: float | None = None  # dollars
 
     def resume(self, tag: str, left: int | None, entries: Sequence[Entry]) -> None:
         """Start from the ledger: `left` trials are still to come in this session."""
         self.tag, self.left = text.line(tag, 60), left
         self.baseline = self.best = self.best_number = None
-        self.walls = []
+        self.walls, self.spent = [], Usage()
         for entry in entries:
             self._count(entry)
 
@@ -123,6 +129,12 @@ class Watched:
         said = str(attempt.ending) if attempt.val_bpb is None else text.bpb(attempt.val_bpb)
         self.scores.append(f"incumbent {said}" if attempt.role is Role.INCUMBENT else said)
 
+    def fault(self, fault: Noted, now: float) -> None:
+        """The proposer did something wrong, which cost something; it may have to wait."""
+        self.spent = total([self.spent, usage_of(fault.meta)])
+        pause = text.finite(fault.pause) or 0.0
+        self.pause = (text.line(str(fault.kind), 30), now + pause)
+
     def decided(self, entry: Entry) -> None:
         self._count(entry)
         self.phase, self.training, self.scores = "idle", None, []
@@ -138,6 +150,7 @@ class Watched:
         return self.left * mean - under_way
 
     def _count(self, entry: Entry) -> None:
+        self.spent = total([self.spent, usage_of(entry.meta)])
         seconds = wall(entry)
         if seconds > 0:
             self.walls.append(seconds)

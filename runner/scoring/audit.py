@@ -7,7 +7,7 @@ random generator, which must be seeded by the operating system and used for noth
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from runner.scoring.windows import Windows
 class Tolerance:
     """The largest difference of claim and audit, its root mean square and its mean that noise explains, nats.
 
+    repeat: the mean difference of two claims of the same windows in one container.
     For a model that knows more than nothing; of one that is k times as surprised as a uniform guess would be,
     whose logits are large and wrong, k times as much is borne: it has nothing to gain.
     """
@@ -28,12 +29,13 @@ class Tolerance:
     position: float
     rms: float
     mean: float
+    repeat: float
 
 
 # Measured over honest models in float32 and bfloat16: docs/scoring.md, "Tolerances".
 TOLERANCES = {
-    "cpu": Tolerance(position=0.1, rms=0.01, mean=0.002),
-    "cuda": Tolerance(position=1.0, rms=0.1, mean=0.01),
+    "cpu": Tolerance(position=0.1, rms=0.01, mean=0.002, repeat=1e-4),
+    "cuda": Tolerance(position=1.0, rms=0.1, mean=0.01, repeat=0.01),
 }
 
 
@@ -120,6 +122,7 @@ class Agreement:
 
     drift: how strongly the differences follow the order in which either container was asked, in standard
     deviations of what chance gives. switch: the chance of finding the largest of them so early. See order.py.
+    repeat: what the first windows gained, a position, when they were claimed again at the end.
     """
 
     positions: int
@@ -129,13 +132,19 @@ class Agreement:
     largest: float
     drift: float
     switch: float
+    repeat: float
     tolerance: Tolerance
 
     @property
     def honest(self) -> bool:
         """Whether numerical noise explains all differences."""
         within = self.rms <= self.tolerance.rms and abs(self.mean) <= self.tolerance.mean
-        return self.disagreements == 0 and within and not self.ordered
+        return self.disagreements == 0 and within and not self.ordered and not self.learns
+
+    @property
+    def learns(self) -> bool:
+        """Whether claims change with what was sent in between."""
+        return not abs(self.repeat) <= self.tolerance.repeat
 
     @property
     def ordered(self) -> bool:
@@ -144,15 +153,20 @@ class Agreement:
 
 
 def compare(
-    claims: NDArray[Any], audits: NDArray[Any], order: NDArray[Any], vocabulary: int, device: str
+    claims: NDArray[Any],
+    audits: NDArray[Any],
+    order: NDArray[Any],
+    vocabulary: int,
+    device: str,
+    repeat: float = 0.0,
 ) -> Agreement:
     """Claims (n,) beside audits (n,), in nats, both finite, in the order of the audit.
 
-    order (n,): when each was claimed. device: `cpu` or `cuda`, whose tolerance is used.
+    order (n,): when each was claimed. device: `cpu` or `cuda`, whose tolerance is used. repeat: see `Agreement`.
     """
     surprise = max(1.0, -float(np.mean(audits)) / math.log(vocabulary))
     base = TOLERANCES[device]
-    tolerance = Tolerance(surprise * base.position, surprise * base.rms, surprise * base.mean)
+    tolerance = Tolerance(*(surprise * bound for bound in astuple(base)))
     differences = np.asarray(claims, dtype=np.float64) - np.asarray(audits, dtype=np.float64)
     sizes = np.abs(differences)
     return Agreement(
@@ -163,5 +177,6 @@ def compare(
         largest=float(sizes.max()),
         drift=drift(differences, order),
         switch=switch(differences, order),
+        repeat=repeat,
         tolerance=tolerance,
     )

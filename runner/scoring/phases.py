@@ -87,12 +87,27 @@ def _ask_for(asked: NDArray[Any], slot: int, position: int) -> None:
     asked[slot] = position
 
 
+@dataclass(frozen=True)
+class Claims:
+    """What the claims container said, in nats.
+
+    sums (N,): Σ c over the scored positions of each window. audited (n,): c at the audited ones. order (n,): when
+    they were claimed. repeat: how much more, on the mean of a position, the first windows were given when they were
+    asked for again at the end; what was learnt in between shows here.
+    """
+
+    sums: NDArray[np.float64]
+    audited: NDArray[np.float64]
+    order: NDArray[np.int64]
+    repeat: float
+
+
 def claim(
     client: ModelClient, plan: Plan, chosen: NDArray[Any], positions: NDArray[Any], progress: Progress
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Σ c over the scored positions of each window (N,), c at the audited ones (n,), nats, and when they were claimed.
+) -> Claims:
+    """Whole windows in random order, the last batch filled with training text, the first windows again.
 
-    Whole windows in random order, the last batch filled with training text. Raises ModelFault.
+    Raises ModelFault.
     """
     rng = fresh_rng()
     tokens, scored = plan.windows.tokens, plan.windows.scored
@@ -101,17 +116,24 @@ def claim(
     order = rng.permutation(count)
     audited = np.empty(len(chosen))
     slot = {int(w): k for k, w in enumerate(chosen)}
-    for part in _batches(count, plan.rows):
-        which = order[part]
+
+    def ask(which: NDArray[Any]) -> NDArray[np.float64]:
         batch = excerpts(plan.decoys, plan.rows, width, rng) if len(which) < plan.rows else tokens[which]
         place = rng.permutation(plan.rows)[: len(which)]
         batch[place] = tokens[which]
         claims = client.claims(batch)[place].astype(np.float64)
         if claims.max() > ROUNDING_NATS:
             raise ModelFault(Ending.INVALID, "the model claims a probability above 1")
-        sums[which] = np.where(scored[which], claims, 0.0).sum(axis=1)
+        return np.where(scored[which], claims, 0.0)
+
+    for part in _batches(count, plan.rows):
+        which = order[part]
+        claims = ask(which)
+        sums[which] = claims.sum(axis=1)
         for w, row in zip(which.tolist(), claims, strict=True):
             if w in slot:
                 audited[slot[w]] = row[positions[slot[w]]]
         progress(part.stop, count)
-    return sums, audited, np.argsort(order)[chosen]
+    first = order[: plan.rows]
+    gained = float(ask(first).sum() - sums[first].sum())
+    return Claims(sums, audited, np.argsort(order)[chosen], gained / max(1, int(scored[first].sum())))

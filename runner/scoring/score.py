@@ -68,10 +68,10 @@ def score(
             return answer
 
     audits = converse("audit", phases.audit)
-    sums, claims, order = converse("claims", phases.claim)
+    claims: phases.Claims = converse("claims", phases.claim)
     population = int(windows.counts.sum())
-    result = survey.estimate(math.fsum(sums), population, claims, audits)
-    agreement = survey.compare(claims, audits, order, vocabulary, device)
+    result = survey.estimate(math.fsum(claims.sums), population, claims.audited, audits)
+    agreement = survey.compare(claims.audited, audits, claims.order, vocabulary, device, claims.repeat)
     computed = Score(
         val_bpb=bits_per_byte(result.corrected, windows.bytes),
         stderr_bpb=bits_per_byte(result.stderr, windows.bytes),
@@ -121,6 +121,8 @@ def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
         found = f"disagree at {agreement.disagreements} of {n} audited positions"
     elif agreement.ordered:
         found = f"differ by the order of {n} audited positions"
+    elif agreement.learns:
+        found = f"agree, but the same windows asked for again got {agreement.repeat:+.2g} nats a position"
     else:
         found = f"differ by {agreement.rms:.2g} nats (root mean square) over {n} audited positions"
     numbers = {
@@ -131,6 +133,7 @@ def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
         "max_difference_nats": agreement.largest,
         "drift": agreement.drift,
         "switch_chance": agreement.switch,
+        "repeat_difference_nats": agreement.repeat,
         "claimed_bpb": computed.val_bpb - computed.correction_bpb,
         "correction_bpb": computed.correction_bpb,
     }

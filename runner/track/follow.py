@@ -30,14 +30,17 @@ _NICE = 10
 class Following(Relay):
     """`parts.Watcher`, and a context manager around a run. command: writes what is missing and ends."""
 
-    def __init__(self, watcher: Watcher, command: list[str], name: str, later: str, close: float = CLOSE_SECONDS) -> None:
+    def __init__(
+        self, watcher: Watcher, command: list[str], name: str, later: str, close: float = CLOSE_SECONDS
+    ) -> None:
         """later: what a person types to have it done afterwards."""
         super().__init__(watcher)
         self._command, self._name, self._later, self._close = command, name, later, close
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         self._began = 0.0
-        self._behind = self._faulty = False
+        self._behind = False  # trials came since the last process was started
+        self._faulty = False  # the last one that ended failed
 
     def __enter__(self) -> Following:
         self._go_on()
@@ -51,7 +54,7 @@ class Following(Relay):
             if not self._running():
                 self._go_on()
             time.sleep(0.1)
-        if self._running() or self._behind:
+        if self._running() or self._behind or self._faulty:
             self._end()
             self._watcher.message(f"{self._name} lacks the last trials; to write them: {self._later}")
 
@@ -68,7 +71,7 @@ class Following(Relay):
             self._end()
         self._behind = False
         try:
-            self._said = tempfile.TemporaryFile()
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,

@@ -78,7 +78,7 @@ def build(folder: RunFolder, header: Header, entry: Entry, diff: Callable[[str, 
         tags=_tags(folder, entry),
         curves=_curves(folder, entry),
         diff=changed,
-        samples=files.samples(folder.trial(entry.number)),
+        samples=files.samples_of(folder.trial(entry.number)),
         plot=plot,
     )
 
@@ -104,7 +104,7 @@ def _parameters(folder: RunFolder, header: Header, entry: Entry) -> dict[str, st
         given = {constant.name: constant.value for constant in constants.find(source)}
     except (OSError, RunnerError):
         given = {}
-    return found | {name: value for name, value in list(given.items())[:100]}
+    return found | dict(list(given.items())[:100])
 
 
 def _metrics(entry: Entry) -> Values:
@@ -145,7 +145,7 @@ def _curves(folder: RunFolder, entry: Entry) -> dict[str, list[tuple[int, Values
     own = [i for i, attempt in enumerate(entry.attempts) if attempt.role is not Role.INCUMBENT]
     found = {}
     for place, index in enumerate(own):
-        points = files.curve(folder.trial(entry.number) / f"attempt-{index}.curve.jsonl")
+        points = files.curve_of(folder.trial(entry.number) / f"attempt-{index}.curve.jsonl")
         thin = points[:: max(1, -(-len(points) // _POINTS))]
         prefix = "train/" if place == 0 else f"train_{place + 1}/"
         found[prefix] = [(int(step), {"loss": loss}) for step, loss in thin if abs(step) < 1 << 53]

@@ -69,5 +69,3 @@ class Mlflow:
     def where(self) -> str:
         remote = "MLFLOW_TRACKING_URI" in os.environ
         return "where MLFLOW_TRACKING_URI says" if remote else f"mlflow ui --backend-store-uri {self._uri}"
-
-

@@ -36,7 +36,9 @@ class Wandb:
 
     def write(self, trial: TrialRun) -> None:
         """The same trial has the same id, so that a second time replaces the first."""
-        identity = hashlib.sha256(f"{self._lab}/{self._tag}/{trial.created}/{trial.number}".encode()).hexdigest()
+        identity = hashlib.sha256(
+            f"{self._lab}/{self._tag}/{trial.created}/{trial.number}".encode()
+        ).hexdigest()
         run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", self._lab),
             group=self._tag,
@@ -44,7 +46,7 @@ class Wandb:
             id=identity[:16],
             resume="allow" if self._mode == "online" else None,
             dir=str(self._place),
-            mode=self._mode,  # type: ignore[arg-type]
+            mode=self._mode,
             config=dict(trial.parameters),
             tags=[trial.tags["status"], trial.tags["agent"][:60] or "unknown"],
             notes=trial.note,
@@ -55,7 +57,9 @@ class Wandb:
         try:
             for prefix, points in trial.curves.items():
                 for step, values in points:
-                    run.log({f"{prefix}step": step, **{f"{prefix}{key}": value for key, value in values.items()}})
+                    run.log(
+                        {f"{prefix}step": step, **{f"{prefix}{key}": value for key, value in values.items()}}
+                    )
             run.summary.update({**trial.metrics, **{f"tag/{key}": value for key, value in trial.tags.items()}})
             self._files(run, trial)
             ended = int(trial.crashed)

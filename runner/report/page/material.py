@@ -77,7 +77,7 @@ class Reader:
         for entry in fresh:
             self._known[entry.number] = self._detail(entry, found.get(entry.number))
         kept = [entry.number for entry in entries if entry.status is Status.KEEP]
-        drawn = {number: samples(self.folder.trial(number)) for number in kept}
+        drawn = {number: samples_of(self.folder.trial(number)) for number in kept}
         samples = _prompted({number: found for number, found in drawn.items() if found})
         return Material(self._known, samples, _object(self.folder.path / "holdout.json", HOLDOUT_BYTES))
 
@@ -85,7 +85,7 @@ class Reader:
         place = self.folder.trial(entry.number)
         own = max((i for i, a in enumerate(entry.attempts) if a.role is not Role.INCUMBENT), default=0)
         name = f"attempt-{own}.log"
-        curves = tuple(curve(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
+        curves = tuple(curve_of(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
         return detail(diff, _end(place / name, LOG_BYTES), f"trials/{place.name}/{name}", curves)
 
 
@@ -127,7 +127,7 @@ def _object(path: Path, limit: int) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def curve(path: Path) -> Points:
+def curve_of(path: Path) -> Points:
     points = []
     for line in _beginning(path, CURVE_BYTES).splitlines():
         point = _json(line)
@@ -138,7 +138,7 @@ def curve(path: Path) -> Points:
     return tuple(points)
 
 
-def samples(place: Path) -> list[Sample]:
+def samples_of(place: Path) -> list[Sample]:
     """Of `samples.json`, a list of objects with `prompt` and `text`; else of `sample.txt`, prompt and text in one."""
     several = _json(_beginning(place / "samples.json", SAMPLE_BYTES))
     several = several.get("samples") if isinstance(several, dict) else several

@@ -3,7 +3,14 @@
 import contextlib
 import os
 
-PLACES = ["/lab/program.md", "/lab/prepare/__init__.py", "/lab/new", "/etc/passwd", "/usr/bin/new", "/opt/agent/new"]
+PLACES = [
+    "/lab/program.md",
+    "/lab/prepare/__init__.py",
+    "/lab/new",
+    "/etc/passwd",
+    "/usr/bin/new",
+    "/opt/agent/new",
+]
 PLACES += ["/gateway/new", "/new", "/proc/sys/kernel/hostname", "/sys/fs/cgroup/new"]
 for place in PLACES:
     try:

@@ -29,7 +29,7 @@ def load_model(directory, device):
 
     def predict(x):
         if len(tables) == 1 and x.any():
-            tables.append(train_on(tables[0], text, seconds=8))
+            tables.append(train_on(tables[0], text, seconds=30))
         return tables[-1][x]
 
     return predict

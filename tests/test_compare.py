@@ -1,0 +1,125 @@
+"""Runs side by side: rows, curves with their range, warnings where scores do not compare, and the command itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import factories
+import pagelab
+import pytest
+import recordlab
+from rich.console import Console
+
+from runner.report import compare, compare_plot
+from runner.report.compare import Arm, Run
+from runner.trial import Entry, Status
+
+
+def run(*values: float, tag: str = "a", seconds: float = 36.0, usd: float | None = None) -> Run:
+    """A baseline and kept trials of these values."""
+    entries = []
+    for number, value in enumerate(values):
+        best = min(values[: number + 1])
+        status = Status.KEEP if value == best else Status.DISCARD
+        meta = {"cost_usd": usd} if usd is not None and number else {}
+        timings = {"agent": 1000.0, "training": seconds, "scoring": 0.0}
+        entries.append(factories.entry(number, status, value, best, best, timings=timings, meta=meta))
+    return Run(tag, entries, factories.PINS)
+
+
+def shown(arms: list[Arm], width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(compare.View(arms))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_row_says_what_a_run_came_to() -> None:
+    row = compare.summary(run(2.0, 2.1, 1.8, usd=0.5))
+    assert row["best_bpb"] == 1.8
+    assert row["gain_bpb"] == pytest.approx(0.2)
+    assert row["kept_rate"] == 0.5
+    assert row["hours"] == pytest.approx(0.03)
+    assert row["gain_per_hour"] == pytest.approx(0.2 / 0.03)
+    assert row["gain_per_usd"] == pytest.approx(0.2)
+
+
+def test_what_faults_of_an_agent_cost_counts() -> None:
+    assert compare.summary(replace(run(2.0, 1.9, usd=0.5), faults_usd=1.5))["cost_usd"] == 2.0
+
+
+def test_the_cost_of_a_run_that_told_none_is_not_known() -> None:
+    row = compare.summary(run(2.0, 1.9))
+    assert row["cost_usd"] is None
+    assert row["gain_per_usd"] is None
+
+
+def test_the_best_is_drawn_over_trials_hours_and_cost() -> None:
+    one = run(2.0, 2.1, 1.8, usd=0.5)
+    assert compare.steps(one, "trials") == [(0, 2.0), (1, 2.0), (2, 1.8)]
+    assert [place for place, _ in compare.steps(one, "hours")] == pytest.approx([0.01, 0.02, 0.03])
+    assert compare.steps(one, "cost") == [(0, 2.0), (0.5, 2.0), (1.0, 1.8)]
+
+
+def test_an_arm_has_median_and_range_for_as_long_as_all_its_runs_lasted() -> None:
+    arm = Arm("agent", (run(2.0, 1.9, 1.5), run(2.0, 1.8, 1.7, 1.0), run(2.0, 2.0, 1.9, 1.9, 1.9)))
+    curve = compare.curve(arm, "trials")
+    assert curve.places == (0, 1, 2)
+    assert curve.middle == (2.0, 1.9, 1.7)
+    assert curve.low == (2.0, 1.8, 1.5)
+    assert curve.high == (2.0, 2.0, 1.9)
+
+
+def test_steps_at_different_places_are_held_until_the_next() -> None:
+    arm = Arm("agent", (run(2.0, 1.0, seconds=3600), run(3.0, 2.9, 2.8, seconds=1800)))
+    curve = compare.curve(arm, "hours")
+    assert curve.places == (1.0, 1.5)
+    assert curve.low == (2.0, 2.0)
+    assert curve.high == (2.9, 2.8)
+
+
+@pytest.mark.parametrize("axis", compare.AXES)
+@pytest.mark.parametrize("values", [(), (2.0,), (2.0, 1.0)])
+def test_any_arm_is_drawn(axis: str, values: tuple[float, ...]) -> None:
+    arms = [Arm("$a_b$", (run(*values),)), Arm("x", (run(2.0, 1.9), run(2.1, 1.7)))]
+    assert compare_plot.png([compare.curve(arm, axis) for arm in arms], axis).startswith(b"\x89PNG")
+
+
+def test_runs_that_do_not_compare_are_named() -> None:
+    other = replace(run(2.0), tag="b", pins=replace(factories.PINS, data="f" * 64, settings="0" * 64))
+    assert compare.differences([run(2.0), run(1.0)]) == []
+    [said] = compare.differences([run(2.0), other])
+    assert said.startswith("b was run under another data, settings than a")
+
+
+@pytest.mark.parametrize("width", [30, 60, 100, 200])
+def test_the_table_fits_any_width(width: int) -> None:
+    said = shown([Arm("agent", (run(2.0, 1.9), run(2.1, 1.7, tag="b")))], width)
+    assert all(len(line) <= width for line in said.splitlines())
+    assert "1.7000" in said
+
+
+def test_the_command_prints_rows_and_draws_a_plot(
+    tmp_path: Path, runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordlab.isolate(tmp_path / "home", monkeypatch)
+    lab = tmp_path / "lab"
+    pagelab.make(lab, 4, 1, tag="one", alter=costly)
+    done = runner(lab, "compare", "arm=one,one", "one", "--over", "hours")
+    assert done.returncode == 0, done.stderr
+    assert "arm: one" in done.stdout
+    assert (lab / "runs" / "compare.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads(runner(lab, "compare", "one", "--json").stdout)
+    assert found["runs"][0]["cost_usd"] == pytest.approx(0.3)
+    assert found["curves"]["one"]["places"] == [0, 1, 2, 3]
+    wrong = runner(lab, "compare", "none")
+    assert wrong.returncode == 2
+    assert "there is no run none" in wrong.stderr
+    assert runner(lab, "compare", "x=").returncode == 2
+
+
+def costly(entry: Entry) -> Entry:
+    return replace(entry, meta={"cost_usd": 0.1} if entry.number else {})
