@@ -13,7 +13,8 @@ from typing import Any
 
 from runner.sandbox import volumes
 from runner.sandbox.gateway import GatewayPlan, Spending
-from runner.sandbox.visit import AgentBox, AgentLimits, Task, Visit
+from runner.sandbox.task import AgentLimits, Task, Visit
+from runner.sandbox.visit import AgentBox
 
 ATTACKS = Path(__file__).parent / "attacks" / "agent"
 KEY = "sk-the-users-own-key-93ac1f"

@@ -24,7 +24,7 @@ from runner.config import AgentSettings
 from runner.report import text
 from runner.sandbox import gateway
 from runner.sandbox.gateway import GatewayPlan, Spending
-from runner.sandbox.visit import Task, Visit
+from runner.sandbox.task import Task, Visit
 from runner.sandbox.volumes import archive
 from runner.trial import History, Proposal, digest
 from runner.usage import Usage

@@ -19,7 +19,8 @@ from runner.parts import Proposer
 from runner.sandbox import agent_images
 from runner.sandbox.build import Progress
 from runner.sandbox.engine import Engine
-from runner.sandbox.visit import AgentBox, AgentLimits
+from runner.sandbox.task import AgentLimits
+from runner.sandbox.visit import AgentBox
 
 Step = Callable[[str], AbstractContextManager[Progress]]
 
