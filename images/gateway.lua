@@ -1,5 +1,6 @@
--- What the gateway lets through and what it counts. Limits and prices stand in limits.lua, made by the runner.
--- Tokens are read from the API's own answers, so an agent's word about its spending is never needed.
+-- What the gateway lets through and what it counts. Limits, prices and paths stand in limits.lua, made by the runner.
+-- Tokens are read from the API's own answers; where an answer has no count they are estimated from its length, so an
+-- agent cannot spend uncounted by asking in a way that leaves the count out.
 
 local limits = require "limits"
 local spent = ngx.shared.spent
@@ -9,8 +10,16 @@ local gateway = {}
 -- after a key marks text that a model wrote, so a quoted key followed by a colon and a number is the API's.
 local READ = { "input_tokens", "prompt_tokens", "promptTokenCount" }
 local CACHED = { "cache_read_input_tokens", "cache_creation_input_tokens" } -- not part of input_tokens
-local WRITTEN = { "output_tokens", "completion_tokens", "candidatesTokenCount", "thoughtsTokenCount" }
+local WRITTEN = { "output_tokens", "completion_tokens" }
+local PARTS = { "candidatesTokenCount", "thoughtsTokenCount" }
 local OVERLAP = 96 -- bytes of a chunk that are read again with the next: a key may be cut in two
+local MOST = 1e8 -- tokens of one answer; a larger number is no count
+local BYTES_A_TOKEN = 4
+local ALIVE_SECONDS = 5
+
+local function total(key)
+  return spent:get(key) or 0
+end
 
 local function refuse(status, why)
   ngx.var.refused = why
@@ -20,8 +29,8 @@ local function refuse(status, why)
   return ngx.exit(status)
 end
 
-local function total(key)
-  return spent:get(key) or 0
+function gateway.cost()
+  return (total("read") * limits.price_in + total("written") * limits.price_out) / 1e6
 end
 
 local function exhausted()
@@ -36,8 +45,23 @@ local function exhausted()
   end
 end
 
-function gateway.cost()
-  return (total("read") * limits.price_in + total("written") * limits.price_out) / 1e6
+-- The path as it was sent, for that is what is passed on: only the API's own, written plainly.
+local function known_path()
+  local path = ngx.var.request_uri:match("^[^?]*")
+  if path:find("%.%.") or path:find("%%") and path:lower():find("%%[25][0-9a-f]") or path:find("\\", 1, true) then
+    return false
+  end
+  local prefix = limits.prefix:match("^(.-)/?$")
+  if path:sub(1, #prefix + 1) ~= prefix .. "/" then
+    return false
+  end
+  local rest = path:sub(#prefix + 1)
+  for _, pattern in ipairs(limits.paths) do
+    if rest:find(pattern) then
+      return true
+    end
+  end
+  return false
 end
 
 function gateway.admit()
@@ -49,14 +73,18 @@ function gateway.admit()
   if method ~= "POST" and method ~= "GET" then
     return refuse(405, "only GET and POST are passed on")
   end
-  if ngx.var.uri:sub(1, #limits.prefix) ~= limits.prefix then
+  if not known_path() then
     return refuse(404, "only paths of the model's API are passed on")
+  end
+  if ngx.var.arg_key or ngx.var.arg_access_token or ngx.var.arg_api_key then
+    return refuse(403, "a key in the address is not passed on")
   end
   spent:incr("requests", 1, 0)
   local why = exhausted()
   if why then
     return refuse(403, why) -- not 429: clients would try again
   end
+  ngx.ctx.admitted = true
 end
 
 function gateway.headers()
@@ -72,7 +100,7 @@ end
 local function largest(text, keys, found)
   for _, key in ipairs(keys) do
     for number in text:gmatch('"' .. key .. '"%s*:%s*(%d+)') do
-      found[key] = math.max(found[key] or 0, tonumber(number))
+      found[key] = math.max(found[key] or 0, math.min(tonumber(number), MOST))
     end
   end
 end
@@ -93,36 +121,61 @@ local function most(found, keys)
   return best
 end
 
+-- Says that an answer is still coming, for a long one would look like silence.
+local function alive()
+  local now = ngx.now()
+  if now - total("told") > ALIVE_SECONDS then
+    spent:set("told", now)
+    io.stdout:write("alive\n")
+    io.stdout:flush()
+  end
+end
+
 function gateway.count()
   local context = ngx.ctx
-  local found = context.found or {}
-  local text = (context.rest or "") .. (ngx.arg[1] or "")
-  largest(text, READ, found)
-  largest(text, CACHED, found)
-  largest(text, WRITTEN, found)
-  context.found, context.rest = found, text:sub(-OVERLAP)
-  if ngx.arg[2] and not context.counted then
-    context.counted = true
-    gateway.settle(found)
+  if not context.admitted then
+    return
   end
+  local chunk = ngx.arg[1] or ""
+  local found = context.found or {}
+  local text = (context.rest or "") .. chunk
+  for _, keys in ipairs({ READ, CACHED, WRITTEN, PARTS }) do
+    largest(text, keys, found)
+  end
+  context.found, context.rest = found, text:sub(-OVERLAP)
+  context.bytes = (context.bytes or 0) + #chunk
+  alive()
 end
 
--- Also called when a client has gone away in the middle of an answer: what the API counted so far is spent.
-function gateway.settle(found)
+-- What one answer took. Asked for when all is over, also where a client has gone away in the middle of it.
+local function took(context)
+  local found = context.found or {}
   local read = most(found, READ) + sum(found, CACHED)
-  local written = math.max(most(found, { "output_tokens", "completion_tokens" }),
-    sum(found, { "candidatesTokenCount", "thoughtsTokenCount" }))
-  ngx.var.tokens_in, ngx.var.tokens_out = read, written
-  spent:incr("read", read, 0)
-  spent:incr("written", written, 0)
+  local written = math.max(most(found, WRITTEN), sum(found, PARTS))
+  local billed = ngx.req.get_method() == "POST" and ngx.status >= 200 and ngx.status < 300
+  if ngx.var.uri:lower():find("count_?tokens") then
+    return 0, 0
+  end
+  if billed and read == 0 then
+    read = math.ceil((tonumber(ngx.var.request_length) or 0) / BYTES_A_TOKEN)
+  end
+  if billed and written == 0 then
+    written = math.ceil((context.bytes or 0) / BYTES_A_TOKEN)
+  end
+  return read, written
 end
 
+-- Totals are told with each request, so that a line which is lost loses nothing.
 function gateway.finish()
   local context = ngx.ctx
-  if context.found and not context.counted then
-    context.counted = true
-    gateway.settle(context.found)
+  if context.admitted then
+    local read, written = took(context)
+    spent:incr("read", read, 0)
+    spent:incr("written", written, 0)
   end
+  ngx.var.all_requests = string.format("%d", total("requests"))
+  ngx.var.all_in = string.format("%d", total("read"))
+  ngx.var.all_out = string.format("%d", total("written"))
 end
 
 return gateway

@@ -21,6 +21,7 @@ from runner import data
 from runner.config import ScoreSettings
 from runner.errors import InfraError
 from runner.lab import Lab
+from runner.machine.readings import Gpus
 from runner.parts import Reading, Watcher
 from runner.report.text import clean
 from runner.sandbox.box import Box, Sandbox
@@ -65,6 +66,7 @@ class Evaluator:
         self._token_bytes = data.token_bytes(lab.root)
         self._prepare = lab.prepare_files()
         self._scoring = lab.settings.score
+        self._gpus = Gpus() if sandbox.gpu else None
 
     def attempt(self, job: Job) -> Attempt:
         """Trains and scores once. Raises InfraError for faults of ours, never for those of the program."""
@@ -94,13 +96,21 @@ class Evaluator:
 
     def _train(self, box: Box, job: Job, budget: float) -> Outcome:
         curve = Curve(self._watcher)
-        trained = box.train(budget, job.seed, curve.line, curve.tick)
+        vram: list[float] = []
+
+        def tick(seconds: float, watch: MemoryWatch) -> None:
+            curve.tick(seconds, watch)
+            if self._gpus and (used := self._gpus.memory_mb()) is not None:
+                vram[:] = [max([used, *vram])]
+
+        trained = box.train(budget, job.seed, curve.line, tick)
         log = job.folder / f"attempt-{job.attempt}.log"
         text = clean(trained.log, limit=len(trained.log) + 1)
         _write(log, text.encode())
         points = "".join(json.dumps(point) + "\n" for point in curve.points)
         _write(job.folder / f"attempt-{job.attempt}.curve.jsonl", points.encode())
-        return replace(trained.outcome, log=f"{job.folder.name}/{log.name}")
+        peak = round(vram[0], 1) if vram else None
+        return replace(trained.outcome, log=f"{job.folder.name}/{log.name}", peak_vram_mb=peak)
 
     def floor(self) -> float:
         """Bits per byte of validation text below which a score is not believed; 0 where nothing can be said.

@@ -64,7 +64,7 @@ def look(path: Path, entries: Sequence[Entry], score: Holdout) -> dict[str, Any]
         before = found.get("baseline") or _scored(entries[0], score(entries[0]))
         after = _scored(incumbent, score(incumbent))
     except Refused as refused:
-        told = {"time": now(), "trial": incumbent.number, "detail": str(refused)}
+        told = {"time": now(), "trial": incumbent.number, "of": refused.entry.number, "detail": str(refused)}
         _write(path, {**found, "looks": found.get("looks", []), "refused": [*found.get("refused", ()), told]})
         raise
     fresh = {"time": now(), **after, **gap(before, after)}

@@ -94,7 +94,7 @@ class Loop:
             counted = ratchet.counted_after_keep(trial.scores(Role.CANDIDATE), self.rule)
             self._train(trial, Role.AFRESH, ratchet.incumbent_needs("keep", len(counted), 0, self.rule))
             verdict = self._doubt(trial) or verdict
-        elif not trial.failed:
+        else:
             decided = self.standing.decided("discard", trial.scores(Role.CANDIDATE), self.rule)
             self._train(trial, Role.INCUMBENT, decided.needs("discard", self.rule))
         self._close(trial, verdict)
@@ -124,8 +124,8 @@ class Loop:
             standing.noise(scores),
             self.rule,
             tokens=tokens if self.rule.prefer_simpler else None,
-            memory_mb=max((o.peak_memory_mb or 0.0 for o in own), default=None),
-            vram_mb=max((o.peak_vram_mb or 0.0 for o in own), default=None),
+            memory_mb=max((o.peak_memory_mb for o in own if o.peak_memory_mb is not None), default=None),
+            vram_mb=max((o.peak_vram_mb for o in own if o.peak_vram_mb is not None), default=None),
             errors=[a.score.stderr_bpb for a in trial.attempts if a.role is Role.CANDIDATE and a.score],
         )
 

@@ -37,6 +37,10 @@ def choose_tag(lab: Lab, repo: LabRepo, tag: str, *, new: bool) -> str:
     if tag and not new:
         return tag
     known = existing(lab.root)
+    if tag and tag in {*known, *repo.tags()}:
+        raise UsageError(
+            f"run {tag} exists already", "Take another --tag, or leave out --new-tag to go on with it"
+        )
     if not new:
         started = [f for f in (RunFolder(lab.root, name) for name in known) if f.exists()]
         if started:
@@ -180,20 +184,23 @@ def open_run(
         header = Header(folder.tag, now(), repo.base, pins, _plain(lab.settings), seed, machine)
         folder.create(header)
     header = folder.header()
-    changed = [
-        f.name for f in dataclasses.fields(Pins) if getattr(header.pins, f.name) != getattr(pins, f.name)
-    ]
-    if changed:
-        raise UsageError(
-            f"run {folder.tag} was started under another {', '.join(changed)}: its scores do not compare with new ones",
-            "Start a new run with: runner go --new-tag",
-        )
+    refuse_other_pins(header.pins, pins, f"run {folder.tag}")
     ledger = Ledger(folder.ledger)
     for message in reconcile(repo, folder, ledger):
         say(message)
     run = Run(lab, repo, folder, ledger, header, machine)
     run.on_message = say
     return run
+
+
+def refuse_other_pins(recorded: Pins, now: Pins, whose: str) -> None:
+    """Raises UsageError that names what has changed since `recorded`."""
+    changed = [f.name for f in dataclasses.fields(Pins) if getattr(recorded, f.name) != getattr(now, f.name)]
+    if changed:
+        raise UsageError(
+            f"{whose} was trained under another {', '.join(changed)}: new scores do not compare with its own",
+            "Put that back as it was, or start a new run: runner go --new-tag",
+        )
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

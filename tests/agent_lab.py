@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ class Api:
 
     url: str = ""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    usage: dict[str, int] | None = field(default_factory=lambda: dict(USAGE))
+    chunk: int = 0  # bytes sent at a time; 0: all at once
+    pause: float = 0.0  # seconds between them
 
     def paths(self) -> list[str]:
         return [path for _, path, _ in self.requests]
@@ -46,13 +50,19 @@ def small_api() -> Iterator[Api]:
             api.requests.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
             status = 302 if "redirect" in self.path else 200
             status = int(self.path.rsplit("/", 1)[1]) if "/status/" in self.path else status
-            body = json.dumps({"text": '{\\"output_tokens\\": 999999}', "usage": USAGE}).encode()
+            body = json.dumps(
+                {"text": '{\\"output_tokens\\": 999999}', **({"usage": api.usage} if api.usage else {})}
+            ).encode()
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "http://other.example/")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            step = api.chunk or len(body)
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                self.wfile.flush()
+                time.sleep(api.pause)
 
         do_GET = do_DELETE = do_PUT = do_CONNECT = do_POST
 
@@ -90,7 +100,9 @@ def visit(
         lab=volumes.archive(files),
         work={"train.py": b"LR = 1\n", "note.txt": b""},
         home={".settings/config.json": b"{}"},
-        gateway=GatewayPlan(api.url, "/v1", "x-api-key", KEY, spending or Spending()),
+        gateway=GatewayPlan(
+            api.url, header="x-api-key", value=KEY, spending=spending or Spending(), idle_seconds=30
+        ),
         seconds=seconds,
         quiet_seconds=quiet,
         wanted={"/task/train.py": 10_000, "/task/note.txt": 10_000},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from agent_lab import KEY, SMALL, Api, small_api, visit
 
 from runner.errors import UsageError
-from runner.sandbox.gateway import GatewayPlan, Spending, configuration
+from runner.sandbox.gateway import Gateway, GatewayPlan, Spending, Traffic, add, configuration
 from runner.sandbox.visit import AgentBox
 
 pytestmark = pytest.mark.engine
@@ -61,8 +62,9 @@ def test_nothing_but_the_api_is_reached(box: AgentBox, tag: str, api: Api) -> No
     said = left.stdout.decode()
     assert "GOT" not in said
     assert said.count("refused") >= 20
-    assert set(api.paths()) <= {"/v1/redirect", "/v1/messages"}
-    assert left.traffic.refused >= 7
+    assert set(api.paths()) <= {"/v1/models/redirect", "/v1/messages"}
+    assert left.traffic.refused >= 14
+    assert "files" not in str(api.paths())
     assert any("other.example" in line for line in left.traffic.refusals)
     assert any("redirect" in line for line in left.traffic.refusals)
 
@@ -169,6 +171,53 @@ def test_a_key_that_could_change_the_configuration_is_refused(key: str) -> None:
 def test_an_origin_that_is_none_is_refused(origin: str) -> None:
     with pytest.raises(UsageError, match="origin"):
         configuration(GatewayPlan(origin))
+
+
+def test_answers_without_a_count_are_estimated_and_limited(box: AgentBox, tag: str, api: Api) -> None:
+    api.usage = None
+    left = visit(box, tag, api, "spends", spending=Spending(tokens=200))
+    assert 1 <= len(api.requests) < 10
+    assert left.traffic.tokens_out > 0
+    assert left.traffic.limited == "the limit of 200 tokens is reached"
+
+
+@pytest.mark.parametrize("cut", [1, 7, 20])
+def test_a_count_that_is_cut_in_a_stream_is_read_whole(box: AgentBox, tag: str, api: Api, cut: int) -> None:
+    api.chunk = cut
+    left = visit(box, tag, api, "spends", spending=Spending(requests=1))
+    assert (left.traffic.tokens_in, left.traffic.tokens_out) == (107, 23)
+
+
+def test_a_program_whose_answer_still_comes_is_not_silent(box: AgentBox, tag: str, api: Api) -> None:
+    api.chunk, api.pause = 20, 0.4
+    left = visit(box, tag, api, "spends", spending=Spending(requests=1), quiet=6.5, seconds=40)
+    assert left.stopped == ""
+    assert left.seconds > 3
+
+
+TOLD = {"status": "200", "refused": "", "upstream": "200", "requests": "1", "tokens_in": "5", "tokens_out": "6",
+        "request": "POST /", "host": "h", "retry_after": ""}  # fmt: skip
+
+
+def test_totals_survive_lines_that_were_lost() -> None:
+    first = add(Traffic(), TOLD)
+    later = add(first, {**TOLD, "requests": "9", "tokens_in": "50", "tokens_out": "60"})
+    assert (later.requests, later.tokens_in, later.tokens_out) == (9, 50, 60)
+
+
+@pytest.mark.parametrize("strange", ["²", "1e17", "-1", "9" * 40, ""])
+def test_what_is_no_count_adds_nothing(strange: str) -> None:
+    told = {**TOLD, "status": "429", "upstream": "429", "tokens_in": strange, "retry_after": strange}
+    assert add(Traffic(), told).tokens_in == 0
+    assert add(Traffic(), told).retry_after == 0
+
+
+def test_a_request_in_bytes_that_are_no_text_is_counted_like_any_other() -> None:
+    gateway = Gateway(container=None, archive=b"")  # type: ignore[arg-type]  # nothing of it is used here
+    line = json.dumps({**TOLD, "refused": "no"}).encode()
+    gateway._line(line.replace(b"POST /", b"POST /\xed\xa0\x80\xff"))
+    assert gateway.traffic.requests == 1
+    assert gateway.traffic.refusals[0].encode()
 
 
 def test_the_key_is_in_no_repr() -> None:

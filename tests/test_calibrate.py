@@ -19,12 +19,13 @@ from test_go import git, read_until
 
 from runner.config import RatchetSettings
 from runner.errors import UsageError
-from runner.jobs.calibrate import NAME, Store, measured, refuse_other_pins, seeds
+from runner.jobs.calibrate import NAME, Store, measured, seeds
 from runner.jobs.replay import judge, noise_without, recorded
 from runner.ratchet import Noise, Standing, standing_of
 from runner.ratchet.calibration import Training, calibrate, independent, sentences
 from runner.ratchet.noise import UNKNOWN
 from runner.record.run import RunFolder
+from runner.run import refuse_other_pins
 from runner.trial import Attempt, Ending, Entry, Role, Status
 
 RULE = RatchetSettings()

@@ -99,6 +99,18 @@ def test_different_seeds_of_a_programs_own_stay_different_draws() -> None:
     assert started(code, 7) == "100"
 
 
+@pytest.mark.parametrize("name", ["random", "numpy.random"])
+def test_a_look_whether_a_library_is_there_does_not_free_it(name: str) -> None:
+    look = f"""
+        import importlib.util
+        importlib.util.find_spec("{name}")
+        import {name} as library
+        library.seed(42)
+        print(library.random())
+    """
+    assert started(look, 7) != started(look, 8)
+
+
 def test_without_a_seed_of_the_runners_nothing_is_changed() -> None:
     code = "import random; print(random.Random(42).random())"
     assert started(code, None) == started(code, None, governed=False)

@@ -20,19 +20,18 @@ class Watcher:
         self.waiting = set(WATCHED)
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self.waiting:
+        if name not in self.waiting:  # until it is loaded: a look whether it is there must not use this up
             return None
-        self.waiting.discard(name)
         others = (finder for finder in sys.meta_path if finder is not self)
         found = (finder.find_spec(name, path, target) for finder in others if hasattr(finder, "find_spec"))
         spec = next((spec for spec in found if spec is not None), None)
         if spec is None or spec.loader is None:
-            self.waiting.add(name)
             return spec
         load = spec.loader.exec_module
 
         def load_and_govern(module):
             del spec.loader.exec_module  # the loader's own again
+            self.waiting.discard(name)
             load(module)
             self.govern(name, module)
 

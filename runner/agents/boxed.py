@@ -1,26 +1,30 @@
 """A coding agent in a box: for each proposal its program visits a container of its own and works on train.py there.
 
 Joins a recipe (`plan.py`, `usage.py`) with the box (`runner/sandbox/visit.py`). Nothing the program says decides
-anything: success is a changed train.py that compiles, tokens are the gateway's count, and its end is seen from
-outside. What it reports of itself is shown and kept as its own words.
+what is tried: success is a changed train.py that compiles, tokens are the gateway's count, and its end is seen from
+outside. What it reports of itself is shown and kept as its own words; of these only its cost counts, where no prices
+are known.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from runner.agents import history as told
 from runner.agents import takeback
 from runner.agents.fault import AgentFault, Fault
-from runner.agents.plan import AgentPlan, Places, plan
+from runner.agents.plan import AgentPlan, Places, plan, prices
 from runner.agents.prompt import prompt
 from runner.agents.recipe import Key, Recipe
+from runner.agents.shortfall import ended, unchanged
 from runner.agents.usage import AgentReport, read_result
 from runner.config import AgentSettings
+from runner.errors import InfraError
 from runner.report import text
 from runner.sandbox import gateway
 from runner.sandbox.gateway import GatewayPlan, Spending
@@ -31,6 +35,7 @@ from runner.usage import Usage
 
 REPORT_BYTES = 16 << 20
 MESSAGE_CHARACTERS = 400
+LOG_BYTES = 128 << 10  # of each output, from its head and from its tail
 TOKEN = (
     "token-without-worth"  # what the program is given as its key: the gateway puts the real one in its place
 )
@@ -68,6 +73,17 @@ class BoxedAgent:
     def __post_init__(self) -> None:
         self.name = self.recipe.name
 
+    def check(self) -> None:
+        """Raises UsageError where its key or its API's address cannot be used, before anything is trained."""
+        gateway.configuration(self._task(self._plan(), History("check", (), b"", "", 0)).gateway)
+
+    def _plan(self) -> AgentPlan:
+        places = Places()
+        return plan(
+            self.recipe, self.settings, prompt=prompt(places), gateway=gateway.URL, token=TOKEN, key=self.key,
+            places=places,
+        )  # fmt: skip
+
     def cancel(self) -> None:
         """Ends the visit under way in another thread, and refuses all later ones."""
         self._cancelled.set()
@@ -76,21 +92,18 @@ class BoxedAgent:
         """What the program makes of the incumbent. Raises AgentFault where that cannot be tried, InfraError."""
         if self._cancelled.is_set():
             raise AgentFault(Fault.DROPPED, "told to end")
-        places = Places()
-        planned = plan(
-            self.recipe, self.settings, prompt=prompt(places), gateway=gateway.URL, token=TOKEN, key=self.key,
-            places=places,
-        )  # fmt: skip
+        planned = self._plan()
         task = self._task(planned, history)
-        visit = self.box.visit(history.tag, f"{history.number:04d}", task, self._cancelled)
+        visit = self._visit(history, task)
         report = read_result(self.recipe.report, visit.stdout, self._report(planned, visit), visit.stderr)
         meta = self._meta(visit, report, planned, task.gateway.spending)
         try:
-            proposal = self._taken(history, visit, report, places, meta)
+            proposal = self._taken(history, visit, report, planned.places, meta)
         except AgentFault as fault:
             self._refused = fault.detail
             fault.meta = meta
-            fault.retry_after = fault.retry_after or visit.traffic.retry_after
+            if fault.kind in (Fault.RATE, Fault.SERVER):
+                fault.retry_after = visit.traffic.retry_after
             raise
         finally:
             self._log(history.number, visit)
@@ -109,12 +122,9 @@ class BoxedAgent:
         wanted = {f"{places.work}/train.py": self.source_limit, f"{places.work}/note.txt": 1 << 20}
         if planned.reads:
             wanted[f"{places.out}/{planned.reads}"] = REPORT_BYTES
+        price_in, price_out = prices(self.recipe, settings)
         spending = Spending(
-            settings.max_requests,
-            settings.max_tokens,
-            settings.max_proposal_cost,
-            settings.price_in,
-            settings.price_out,
+            settings.max_requests, settings.max_tokens, settings.max_proposal_cost, price_in, price_out
         )
         start = ("sh", "-c", 'git init -q . && exec "$@"', "git") if planned.git else ()
         return Task(
@@ -124,9 +134,13 @@ class BoxedAgent:
             work={"train.py": history.incumbent},
             home=planned.files,
             gateway=GatewayPlan(
-                planned.upstream, planned.prefix or "/", planned.key.header,
-                planned.key.value.replace("{key}", self.secret) if planned.key.variable else "",
-                spending, int(min(settings.timeout_seconds, settings.quiet_seconds)),
+                origin=planned.upstream,
+                prefix=planned.prefix or "/",
+                dialect=planned.dialect,
+                header=planned.key.header,
+                value=planned.key.value.replace("{key}", self.secret) if planned.key.variable else "",
+                spending=spending,
+                idle_seconds=int(min(settings.timeout_seconds, settings.quiet_seconds)),
             ),
             seconds=settings.timeout_seconds,
             quiet_seconds=settings.quiet_seconds,
@@ -135,6 +149,22 @@ class BoxedAgent:
             home_path=places.home,
             folders=(str(Path(places.out).relative_to(places.home)),),
         )  # fmt: skip
+
+    def _visit(self, history: History, task: Task) -> Visit:
+        """One visit, of whose outputs the key is taken out, should a server have echoed it."""
+        try:
+            visit = self.box.visit(history.tag, f"{history.number:04d}", task, self._cancelled)
+        except InfraError as error:
+            if "host not found in upstream" in error.what:
+                raise AgentFault(Fault.SILENT, "the name of its API cannot be resolved") from None
+            raise
+        if not self.secret:
+            return visit
+        key, files = self.secret.encode(), visit.files
+        if any(isinstance(content, bytes) and key in content for content in files.values()):
+            files = dict.fromkeys(files, "holds the API key")
+        out, err = (text.replace(key, b"[key]") for text in (visit.stdout, visit.stderr))
+        return replace(visit, stdout=out, stderr=err, files=files)
 
     def _report(self, planned: AgentPlan, visit: Visit) -> Mapping[str, bytes]:
         content = visit.files.get(f"{planned.places.out}/{planned.reads}")
@@ -166,84 +196,37 @@ class BoxedAgent:
     def _taken(
         self, history: History, visit: Visit, report: AgentReport, places: Places, meta: Mapping[str, Any]
     ) -> Proposal:
-        self._ended(visit)
+        ended(visit, self.settings)
         source = visit.files[f"{places.work}/train.py"]
         if isinstance(source, str):
             large = source.startswith("has ")
             raise AgentFault(Fault.TOO_LARGE if large else Fault.NOT_A_FILE, f"train.py {source}")
         if source == history.incumbent:
-            raise _unchanged(visit, report)
+            raise unchanged(visit, report)
         takeback.check(source, history.incumbent, takeback.tried(history))
         note = visit.files[f"{places.work}/note.txt"]
         parent = digest(history.incumbent)
         line = takeback.note_in(note) if isinstance(note, bytes) else takeback.NO_NOTE
         return Proposal(source, line, self.name, parent, {"parent": parent, **meta})
 
-    def _ended(self, visit: Visit) -> None:
-        seconds = f"{self.settings.timeout_seconds:g} s"
-        if visit.stopped == "cancelled":
-            raise AgentFault(Fault.DROPPED, "told to end")
-        if visit.stopped == "timeout":
-            raise AgentFault(Fault.TIMEOUT, f"killed after {seconds}", "See agent.timeout_seconds")
-        if visit.stopped == "quiet":
-            quiet = f"{self.settings.quiet_seconds:g} s without output or an answered request"
-            raise AgentFault(Fault.SILENT, f"killed after {quiet}", "See agent.quiet_seconds")
-        if visit.stopped:
-            raise AgentFault(Fault.OUTPUT, f"killed after {visit.output_bytes:,} bytes of output")
-
     def _log(self, number: int, visit: Visit) -> None:
-        """What it printed, and what the gateway refused, for a person."""
+        """What it printed, its head and its tail, and what the gateway refused, for a person."""
         if not self.logs:
             return
-        refused = "".join(f"refused: {line}\n" for line in visit.traffic.refusals)
-        parts = [("output", visit.stdout), ("error output", visit.stderr), ("gateway", refused.encode())]
+        refused = "".join(f"refused: {line}\n" for line in visit.traffic.refusals).encode("utf-8", "replace")
+        parts = [("output", visit.stdout), ("error output", visit.stderr), ("gateway", refused)]
         whole = "".join(
-            f"--- {title}\n{text.clean(content, limit=len(content) + 1).rstrip()}\n"
+            f"--- {title}\n{text.clean(_ends(content), limit=4 * LOG_BYTES).rstrip()}\n"
             for title, content in parts
             if content
         )
-        self.logs.mkdir(parents=True, exist_ok=True)
-        (self.logs / f"proposal-{number:04d}.log").write_text(whole, encoding="utf-8")
+        with contextlib.suppress(
+            OSError
+        ):  # a full disk must not cost a good proposal; the ledger will tell of it
+            self.logs.mkdir(parents=True, exist_ok=True)
+            (self.logs / f"proposal-{number:04d}.log").write_text(whole, encoding="utf-8", errors="replace")
 
 
-def _unchanged(visit: Visit, report: AgentReport) -> AgentFault:
-    """Where train.py is as it was: the most telling name for it, from outside evidence first."""
-    traffic = visit.traffic
-    limit = next((line for line in traffic.refusals if "the limit of" in line), "")
-    by_status = {401: Fault.AUTH, 403: Fault.AUTH, 402: Fault.CREDIT, 429: Fault.RATE}
-    said = (
-        f"; it said: {report.error or report.message[:200]}" if report.error or report.message else _last(visit)
-    )
-    if limit:
-        return AgentFault(Fault.LIMIT, limit.rsplit("): ", 1)[-1])
-    for status in traffic.statuses:
-        if status in by_status:
-            return AgentFault(
-                by_status[status], f"its API answered {status}{said}", _ADVICE.get(by_status[status], "")
-            )
-    if any(status >= 500 for status in traffic.statuses):
-        return AgentFault(Fault.SERVER, f"its API answered {max(traffic.statuses)}{said}")
-    if not traffic.requests:
-        return AgentFault(
-            Fault.EXIT, f"it ended with exit code {visit.exit_code} and asked its API nothing{said}"
-        )
-    if visit.exit_code or report.error:
-        return AgentFault(Fault.EXIT, f"exit code {visit.exit_code}, train.py unchanged{said}")
-    if report.message.rstrip().endswith("?"):
-        return AgentFault(Fault.ASKED, f"train.py unchanged, and nobody is there to answer{said}")
-    return AgentFault(Fault.UNCHANGED, f"train.py was not changed{said}")
-
-
-_ADVICE = {
-    Fault.AUTH: "See that the key is the right one for this API: runner agents",
-    Fault.CREDIT: "The account of the key has no credit left",
-}
-
-
-def _last(visit: Visit) -> str:
-    lines = [
-        line
-        for raw in (visit.stdout + b"\n" + visit.stderr)[-4096:].splitlines()
-        if (line := text.line(raw, 160))
-    ]
-    return f"; it said last: {lines[-1]}" if lines else ""
+def _ends(content: bytes) -> bytes:
+    lost = len(content) - 2 * LOG_BYTES
+    return content if lost <= 0 else content[:LOG_BYTES] + b"\n[...]\n" + content[-LOG_BYTES:]

@@ -33,6 +33,7 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, existing
 from runner.report import consoles
 from runner.report.screen import Screen
+from runner.run import refuse_other_pins
 from runner.trial import Attempt, Ending, Pins, Status, digest
 
 NAME = "calibration.json"
@@ -163,16 +164,6 @@ def as_recorded(lab: Lab, folder: RunFolder) -> Lab:
     then = config.from_dict(dict(folder.header().settings), str(folder.run_json))
     settings = dataclasses.replace(lab.settings, trial=then.trial, score=then.score, ratchet=then.ratchet)
     return Lab(lab.root, settings)
-
-
-def refuse_other_pins(recorded: Pins, now: Pins, whose: str) -> None:
-    """Raises UsageError that names what has changed."""
-    changed = [f.name for f in dataclasses.fields(Pins) if getattr(recorded, f.name) != getattr(now, f.name)]
-    if changed:
-        raise UsageError(
-            f"{whose} was trained under another {', '.join(changed)}: new scores do not compare with its own",
-            "Put that back as it was, or start a new run: runner go --new-tag",
-        )
 
 
 def _train(

@@ -11,9 +11,10 @@ from pathlib import Path
 from runner import agents, data
 from runner.agents.boxed import BoxedAgent
 from runner.agents.command import CommandProposer
-from runner.agents.plan import Places, choose_key, on_host_command
+from runner.agents.plan import Places, choose_key, on_host_command, prices
 from runner.agents.prompt import prompt
 from runner.agents.recipe import Recipe, find
+from runner.errors import UsageError
 from runner.lab import Lab
 from runner.parts import Proposer
 from runner.sandbox import agent_images
@@ -42,10 +43,15 @@ def proposer(lab: Lab, step: Step, log_tail: Callable[[int], str], logs: Path | 
         yield _on_host(lab, recipe, log_tail, logs)
         return
     key = choose_key(recipe, settings, os.environ)  # before anything is built
+    if settings.max_proposal_cost and not any(prices(recipe, settings)):
+        raise UsageError(
+            f"agent.max_proposal_cost is set, and the prices of {recipe.title}'s model are not known",
+            "Set agent.price_in and agent.price_out, in dollars for a million tokens",
+        )
     # A connection of its own: it may be asked while a trial trains.
     with closing(Engine(lab.settings.engine.url)) as engine:
         gateway, image = images(engine, recipe, step)
-        yield BoxedAgent(
+        agent = BoxedAgent(
             recipe=recipe,
             settings=settings,
             box=AgentBox(engine, image, gateway, AgentLimits(memory_mb=settings.memory_mb)),
@@ -57,6 +63,8 @@ def proposer(lab: Lab, step: Step, log_tail: Callable[[int], str], logs: Path | 
             log_tail=log_tail,
             logs=logs,
         )
+        agent.check()
+        yield agent
 
 
 def _on_host(lab: Lab, recipe: Recipe, log_tail: Callable[[int], str], logs: Path | None) -> Proposer:

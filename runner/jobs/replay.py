@@ -21,7 +21,7 @@ from runner import assemble, ratchet
 from runner.errors import InfraError, UsageError
 from runner.evaluate import Evaluator, Job
 from runner.jobs import views
-from runner.jobs.calibrate import as_recorded, measured, refuse_other_pins
+from runner.jobs.calibrate import as_recorded, measured
 from runner.lab import Lab
 from runner.ratchet.noise import UNKNOWN, Noise
 from runner.ratchet.reproduce import Reproduction, reproduces
@@ -31,6 +31,7 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder
 from runner.report import consoles
 from runner.report.screen import Screen
+from runner.run import refuse_other_pins
 from runner.trial import Attempt, Ending, Entry, Role, Status, digest
 
 
@@ -51,12 +52,13 @@ def recorded(entries: Sequence[Entry], number: int) -> list[Attempt]:
     """
     entry = entries[number]
     if entry.status is not Status.KEEP:
-        return [a for a in entry.attempts if a.role is Role.CANDIDATE]
+        roles = (Role.CANDIDATE, Role.AFRESH) if entry.status is Status.CRASH else (Role.CANDIDATE,)
+        return [a for a in entry.attempts if a.role in roles]
     own = [a for a in entry.attempts if a.role is Role.AFRESH]
     if not own:  # the baseline, and versions that a rule keeps by one score
         own = [a for a in entry.attempts if a.role is Role.CANDIDATE]
     for later in entries[number + 1 :]:
-        own += [a for a in later.attempts if a.role is Role.INCUMBENT]
+        own += [a for a in later.attempts if a.role is Role.INCUMBENT and a.score]
         if later.status is Status.KEEP:
             break
     return own
@@ -74,7 +76,7 @@ def noise_without(entries: Sequence[Entry], number: int, known: Noise = UNKNOWN)
             continue
         if entry.status is Status.KEEP:
             groups.append(tuple(a.score.val_bpb for a in recorded(entries, at) if a.score))
-        if at:
+        if at and not entry.suspicious and entry.status is not Status.CRASH:
             groups.append(ratchet.confirmations(ratchet.scores(entry.attempts, Role.CANDIDATE)))
     return ratchet.update(known, groups)
 

@@ -34,7 +34,7 @@ from runner.run import Run, RunBench, choose_tag, open_run
 from runner.scoring.protocol import ModelFault
 from runner.track import follow
 from runner.track.follow import Following
-from runner.trial import Ending, Entry, Proposal, Score
+from runner.trial import Ending, Entry, Proposal, Role, Score
 
 LOG_TAIL = 4000  # bytes of a trial's log that a proposer is shown
 
@@ -71,6 +71,8 @@ def go(
             screen.message(warning)
         shop = stack.enter_context(closing(assemble.workshop(lab, screen)))
         ends = None if max_hours is None else time.time() + 3600 * max_hours
+        if lab.settings.ratchet.max_vram_mb and shop.gpu is None:
+            raise UsageError("ratchet.max_vram_mb is set, and trials run without a GPU", "Set it to 0")
         teller = Teller(screen, folder, max_trials, ends, max_cost)
         run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message)
         stack.callback(_finish, screen, run)
@@ -186,18 +188,20 @@ def _keep_sample(run: Run, evaluator: Evaluator, number: int) -> None:
     """Texts from a version just kept, beside its other files. A fault of it is told, no more."""
     try:
         samples.keep(run.folder, run.repo, evaluator, number, run.lab.settings.sample)
-    except (ModelFault, RunnerError) as error:
+    except Exception as error:  # of a tokenizer's library, too: nothing depends on a sample
         run.on_message(f"no sample could be drawn from trial {number}: {error}")
     report.refresh(report.Pages(run.lab.root, run.folder), run.on_message)
 
 
 def _log_tail(run: Run) -> Callable[[int], str]:
     def tail(number: int) -> str:
-        logs = sorted(run.folder.trial(number).glob("attempt-*.log"))
-        if not logs:
+        attempts = run.entries[number].attempts if number < len(run.entries) else ()
+        own = max((i for i, a in enumerate(attempts) if a.role is not Role.INCUMBENT), default=0)
+        try:
+            with (run.folder.trial(number) / f"attempt-{own}.log").open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - LOG_TAIL))
+                return file.read().decode("utf-8", "replace")
+        except OSError:
             return ""
-        with logs[-1].open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - LOG_TAIL))
-            return file.read().decode("utf-8", "replace")
 
     return tail

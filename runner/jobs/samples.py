@@ -21,6 +21,7 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, atomic_write
 from runner.report import consoles
 from runner.report.screen import Screen
+from runner.run import refuse_other_pins
 from runner.scoring.protocol import ModelFault
 from runner.trial import Status
 
@@ -79,6 +80,9 @@ def sample(
     if not kept:
         raise UsageError(f"run {folder.tag} has kept nothing yet", "Let it run: runner go")
     with Screen(consoles.progress()) as screen, closing(assemble.workshop(lab, screen)) as shop:
+        refuse_other_pins(
+            folder.header().pins, shop.pins(), f"run {folder.tag}"
+        )  # another tokenizer reads nonsense
         evaluator = Evaluator(lab, shop.sandbox, screen)
         chosen = kept[-1] if number is None else number
         try:

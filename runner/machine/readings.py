@@ -1,4 +1,4 @@
-"""What the GPUs of this machine do right now, for display only: how busy, memory, temperature, power.
+"""What the GPUs of this machine do right now: how busy, memory, temperature, power. Peak memory is recorded too.
 
 A machine without a driver or a GPU has no readings; what one device does not tell is left out. NVML stays open between
 two looks, since opening it takes longer than reading.
@@ -37,6 +37,12 @@ class Gpus:
         except Exception:
             self._handles = []  # without a driver: do not ask again
             return []
+
+    def memory_mb(self, index: int = 0) -> float | None:
+        """Memory in use on one GPU, by whomever; None where it is not known."""
+        found = self.read()
+        used = found[index].memory_used if index < len(found) else None
+        return None if used is None else used / (1 << 20)
 
     def _open(self) -> list[Any]:
         if self._nvml is None:

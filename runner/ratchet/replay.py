@@ -17,7 +17,8 @@ def scores(attempts: Iterable[Attempt], role: Role) -> tuple[float, ...]:
 
 def after(standing: Standing, entry: Entry, rule: RatchetSettings) -> Standing:
     """The standing once `entry` is recorded."""
-    own = scores(entry.attempts, Role.CANDIDATE)
+    told = not entry.suspicious and entry.status is not Status.CRASH
+    own = scores(entry.attempts, Role.CANDIDATE) if told else ()  # a doubtful score says nothing of the noise
     if entry.number == 0:
         return standing.trained(*own)
     during, later = split(entry.attempts)

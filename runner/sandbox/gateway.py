@@ -3,8 +3,8 @@
 An agent's container has no network at all. What it reaches is a socket in a volume, behind which nginx (from
 Debian's packages, `images/gateway.*`) passes requests to one origin, puts the key into them, counts requests, tokens
 and money as the API's own answers tell them, and refuses everything else. The key travels through the gateway's
-standard input into its memory: it is in no environment, no file of an image or volume, and no inspection of a
-container. `configuration` is pure; `Gateway` runs it.
+standard input into a file in its memory: it is in no environment, image or volume, and no inspection of a container.
+`configuration` is pure; `Gateway` runs it.
 """
 
 from __future__ import annotations
@@ -13,25 +13,36 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runner.errors import UsageError
+from runner.errors import InfraError, UsageError
 from runner.sandbox import volumes
 from runner.sandbox.container import Container
-from runner.sandbox.stream import LogReader
+from runner.sandbox.stream import Attached, LogReader
+from runner.scoring.protocol import ChannelClosed, ChannelTimeout
 
 IMAGES = Path(__file__).parents[2] / "images"
 PORT = 8080  # of the relay within the agent's container
 URL = f"http://127.0.0.1:{PORT}"
 KEY_HEADERS = ("x-api-key", "Authorization", "x-goog-api-key", "api-key", "Proxy-Authorization")
 KEPT_REFUSALS = 50
-_SAFE_KEY = re.compile(
-    r"[\x21\x23\x25-\x5b\x5d-\x7e ]{1,4096}"
-)  # printable, without quote, dollar and backslash
-_SAFE_NAME = re.compile(r"[A-Za-z0-9.-]{1,253}")
+_SAFE_KEY = re.compile(r"[\x21\x23\x25-\x5b\x5d-\x7e ]{1,2048}")  # printable; no quote, dollar, backslash
+_SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+_SAFE_PREFIX = re.compile(r"(/[A-Za-z0-9._~:-]+)*/?")
+# What each dialect asks of its API, as Lua patterns of the path after the prefix. Files, batches and the like are not.
+PATHS = {
+    "anthropic": ("^/v1/messages$", "^/v1/messages/count_tokens$", "^/v1/models"),
+    "responses": ("^/responses$", "^/models"),
+    "chat": ("^/chat/completions$", "^/models"),
+    "gemini": (
+        "/models/[^/]+:generateContent$",
+        "/models/[^/]+:streamGenerateContent$",
+        "/models/[^/]+:countTokens$",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class GatewayPlan:
 
     origin: str
     prefix: str = "/"
+    dialect: str = "anthropic"  # a key of PATHS
     header: str = ""
     value: str = field(default="", repr=False)
     spending: Spending = field(default_factory=Spending)
@@ -64,7 +76,7 @@ class GatewayPlan:
     @property
     def on_this_machine(self) -> bool:
         """Whether the origin is a server on the engine's machine, which only its own network reaches."""
-        return urlsplit(self.origin).hostname in ("localhost", "127.0.0.1", "::1")
+        return urlsplit(self.origin).hostname in ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,7 @@ class Traffic:
 
     requests: int = 0
     failed: int = 0  # answered by the API with 400 or more, or not answered
+    limited: str = ""  # the limit that was reached, in words
     tokens_in: int = 0
     tokens_out: int = 0
     statuses: tuple[int, ...] = ()  # the API's different answers of 400 and more, in order of coming
@@ -133,9 +146,12 @@ def command(archive: bytes) -> tuple[str, ...]:
 
 def _limits(plan: GatewayPlan) -> str:
     spending = plan.spending
-    prefix = re.sub(r"[^A-Za-z0-9/._~:-]", "", plan.prefix) or "/"
+    if not _SAFE_PREFIX.fullmatch(plan.prefix):
+        raise UsageError(f"{plan.prefix} is no path of an API", "See [agent] api_url")
+    paths = ", ".join(f'"{path}"' for path in PATHS[plan.dialect])
     return (
-        f'return {{ host = "127.0.0.1:{PORT}", alias = "localhost:{PORT}", prefix = "{prefix}",\n'
+        f'return {{ host = "127.0.0.1:{PORT}", alias = "localhost:{PORT}", prefix = "{plan.prefix}",\n'
+        f"  paths = {{ {paths} }},\n"
         f"  requests = {spending.requests:d}, tokens = {spending.tokens:d}, cost = {spending.cost:f},\n"
         f"  price_in = {spending.price_in:f}, price_out = {spending.price_out:f} }}\n"
     )
@@ -156,30 +172,38 @@ def host_certificates() -> bytes:
 
 
 class Gateway:
-    """One gateway in a container made and started by the caller, and its count. `ready` before the agent starts."""
+    """One gateway in a container made by the caller, and its count."""
 
     def __init__(self, container: Container, archive: bytes) -> None:
         self._container = container
         self._archive = archive
         self._lock = threading.Lock()
         self._traffic = Traffic()
-        self.on_request: Callable[[], None] | None = None  # told of each request that has been answered
+        self._attached: Attached | None = None
+        self._reader: LogReader | None = None
+        self.on_request: Callable[[], None] | None = (
+            None  # told of each answered request, and while answers come
+        )
 
-    def start(self) -> None:
-        """Starts nginx with its configuration. Raises InfraError."""
+    def start(self, deadline: float) -> None:
+        """Starts nginx with its configuration, by `deadline` (monotonic seconds). Raises InfraError."""
         self._attached = self._container.attach()
-        self._reader = LogReader(self._attached, 256 << 10, self._line)
+        self._reader = LogReader(self._attached, 256 << 10, self._line, lines_of=1)
         self._container.start()
         self._reader.start()
-        self._attached.send(self._archive, None)
+        try:
+            self._attached.send(self._archive, deadline)
+        except (ChannelClosed, ChannelTimeout) as error:
+            raise InfraError(f"the agent's gateway took no configuration: {error}") from None
 
     def close(self) -> None:
-        self._attached.close()
+        if self._attached:
+            self._attached.close()
 
     @property
     def log(self) -> bytes:
         """What nginx said, bounded; its own complaints among the requests."""
-        return self._reader.log.value()
+        return self._reader.log.value() if self._reader else b""
 
     @property
     def traffic(self) -> Traffic:
@@ -187,42 +211,40 @@ class Gateway:
             return self._traffic
 
     def _line(self, line: bytes) -> None:
-        """One request, as nginx tells it. Paths and hosts in it are the agent's own words."""
-        try:
-            told = json.loads(line)
-            status, refused = int(told["status"]), str(told["refused"])
-            upstream = int(told["upstream"].split(",")[-1] or 0) if told["upstream"] else 0
-            tokens = int(told["tokens_in"] or 0), int(told["tokens_out"] or 0)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return
-        with self._lock:
-            self._traffic = self._add(self._traffic, told, status, upstream, tokens, refused)
+        """One request, as nginx tells it. Paths and hosts in it are the agent's own words, in whatever bytes."""
+        if line != b"alive":
+            try:
+                told = json.loads(line.decode("utf-8", "replace"))
+                with self._lock:
+                    self._traffic = add(self._traffic, told)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return
         if self.on_request:
             self.on_request()
 
-    def _add(
-        self,
-        so_far: Traffic,
-        told: dict[str, str],
-        status: int,
-        upstream: int,
-        tokens: tuple[int, int],
-        refused: str,
-    ) -> Traffic:
-        new = replace(
-            so_far,
-            requests=so_far.requests + 1,
-            tokens_in=so_far.tokens_in + tokens[0],
-            tokens_out=so_far.tokens_out + tokens[1],
-        )
-        if not upstream or refused:
-            why = refused or f"answered {status} without asking the API"
-            line = f"{told.get('request', '')[:200]} ({told.get('host', '')[:100]}): {why}"
-            kept = (*new.refusals, line) if len(new.refusals) < KEPT_REFUSALS else new.refusals
-            return replace(new, refused=new.refused + 1, refusals=kept)
-        if status >= 400:
-            seen = new.statuses if status in new.statuses else (*new.statuses, status)[:20]
-            wait = told.get("retry_after", "")
-            after = float(wait) if wait.isdigit() and len(wait) < 7 else new.retry_after
-            return replace(new, failed=new.failed + 1, statuses=seen, retry_after=after)
-        return new
+
+def add(so_far: Traffic, told: Mapping[str, str]) -> Traffic:
+    """`so_far` and one more request. Its counts are totals, so that a lost line loses nothing."""
+    status, refused = int(told["status"]), str(told["refused"])
+    upstream = told["upstream"].split(",")[-1].strip()
+    new = replace(
+        so_far,
+        requests=max(so_far.requests, _whole(told["requests"])),
+        tokens_in=max(so_far.tokens_in, _whole(told["tokens_in"])),
+        tokens_out=max(so_far.tokens_out, _whole(told["tokens_out"])),
+        limited=refused if refused.startswith("the limit of") else so_far.limited,
+    )
+    if not upstream.isdecimal() or refused:
+        why = refused or f"answered {status} without asking the API"
+        line = f"{told['request'][:200]} ({told['host'][:100]}): {why}"
+        kept = (*new.refusals, line) if len(new.refusals) < KEPT_REFUSALS else new.refusals
+        return replace(new, refused=new.refused + 1, refusals=kept)
+    if status >= 400:
+        seen = new.statuses if status in new.statuses else (*new.statuses, status)[:20]
+        wait = float(_whole(told["retry_after"])) or new.retry_after
+        return replace(new, failed=new.failed + 1, statuses=seen, retry_after=wait)
+    return new
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0

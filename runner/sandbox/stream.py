@@ -131,23 +131,31 @@ class LogReader(threading.Thread):
     `on_line` gets whole lines of at most `CHUNK` bytes, for display only, and must not raise.
     """
 
-    def __init__(self, attached: Attached, limit: int, on_line: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self,
+        attached: Attached,
+        limit: int,
+        on_line: Callable[[bytes], None] | None = None,
+        lines_of: int = 0,
+    ) -> None:
+        """lines_of: 1 or 2 for lines of stdout or stderr alone, 0 for both."""
         super().__init__(daemon=True, name="log-reader")
         self.log = BoundedLog(limit)
         self._attached = attached
         self._on_line = on_line
+        self._lines_of = lines_of
         self._line = b""
 
     def run(self) -> None:
         while True:
             try:
-                _, data = self._attached.receive(None)
+                kind, data = self._attached.receive(None)
             except (ChannelTimeout, ChannelClosed, ValueError):
                 return
             if not data:
                 return
             self.log.add(data)
-            if self._on_line:
+            if self._on_line and self._lines_of in (0, kind):
                 self._lines(data, self._on_line)
 
     def _lines(self, data: bytes, on_line: Callable[[bytes], None]) -> None:

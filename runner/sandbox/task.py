@@ -13,7 +13,7 @@ class AgentLimits:
     """What an agent's container may use. Memory counts swap, its folders and its /tmp."""
 
     memory_mb: int = 4096
-    cpus: float = 0.0
+    cpus: float = 2.0  # bounded: a trial may train beside it, and its seconds count
     pids: int = 512
     tmp_mb: int = 256
     home_mb: int = 512

@@ -59,11 +59,12 @@ class AgentBox:
         """
         began = time.monotonic()
         name = f"autoresearch-{tag}-{proposal}-agent-{secrets.token_hex(3)}"
-        labels = owner.labels(tag, f"{proposal}-agent", task.seconds + READY + 60)
+        labels = owner.labels(tag, f"{proposal}-agent", task.seconds + READY + 300)
         with ExitStack() as stack:
             place = stack.enter_context(self._place(name, labels, task))
-            gate = stack.enter_context(self._gateway(place, task))
-            ran = _Ran(self.limits.output_bytes, task.quiet_seconds, cancelled or threading.Event())
+            cancelled = cancelled or threading.Event()
+            gate = stack.enter_context(self._gateway(place, task, cancelled))
+            ran = _Ran(self.limits.output_bytes, task.quiet_seconds, cancelled)
             with Container(self.engine, self._agent(place, task)) as container:
                 attached = container.attach()
                 reader = threading.Thread(target=ran.read, args=(attached,), daemon=True, name="agent-output")
@@ -101,7 +102,7 @@ class AgentBox:
                 )
                 for path, (megabytes, theirs) in sizes.items()
             }  # fmt: skip
-            life = task.seconds + READY + 30
+            life = task.seconds + READY + 300  # a slow engine must not lose what is to be read at the end
             spec = ContainerSpec(
                 f"{name}-keep", self.image, ("sleep", f"{life + GRACE:.0f}"),
                 tuple(Mount(volume, path, read_only=False) for path, volume in mounts.items()),
@@ -115,7 +116,7 @@ class AgentBox:
             yield _Place(keeper, name, labels, mounts)
 
     @contextmanager
-    def _gateway(self, place: _Place, task: Task) -> Iterator[Gateway]:
+    def _gateway(self, place: _Place, task: Task, cancelled: threading.Event) -> Iterator[Gateway]:
         archive = gateway.configuration(task.gateway)
         spec = ContainerSpec(
             name=f"{place.name}-gateway",
@@ -132,8 +133,8 @@ class AgentBox:
         with Container(self.engine, spec) as container:
             gate = Gateway(container, archive)
             try:
-                gate.start()
-                _listening(place, container, gate)
+                gate.start(time.monotonic() + READY)
+                _listening(place, container, gate, cancelled)
                 yield gate
             finally:
                 gate.close()
@@ -153,9 +154,12 @@ class AgentBox:
         )
 
 
-def _listening(place: _Place, container: Container, gate: Gateway) -> None:
+def _listening(place: _Place, container: Container, gate: Gateway, cancelled: threading.Event) -> None:
+    """Waits until nginx serves. Raises InfraError where it does not."""
     end = time.monotonic() + READY
-    while not place.keeper.execute(["sh", "-c", "[ -S /gateway/api.sock ] && echo yes"], 10):
+    while not cancelled.is_set() and not place.keeper.execute(
+        ["sh", "-c", "[ -S /gateway/api.sock ] && echo yes"], 10
+    ):
         if time.monotonic() > end or not container.state().get("Running"):
             said = gate.log.decode("utf-8", "replace").strip().splitlines()
             raise InfraError(

@@ -93,7 +93,7 @@ class Claims:
 
     sums (N,): Σ c over the scored positions of each window. audited (n,): c at the audited ones. order (n,): when
     they were claimed. repeat: how much more, on the mean of a position, the first windows were given when they were
-    asked for again at the end; what was learnt in between shows here.
+    asked for again; what was learnt in between shows here.
     """
 
     sums: NDArray[np.float64]
@@ -105,9 +105,9 @@ class Claims:
 def claim(
     client: ModelClient, plan: Plan, chosen: NDArray[Any], positions: NDArray[Any], progress: Progress
 ) -> Claims:
-    """Whole windows in random order, the last batch filled with training text, the first windows again.
+    """Whole windows in random order, the last batch filled with training text; the first windows once more.
 
-    Raises ModelFault.
+    When in the second half is drawn: who knew it could forget for that batch what it has learnt. Raises ModelFault.
     """
     rng = fresh_rng()
     tokens, scored = plan.windows.tokens, plan.windows.scored
@@ -126,7 +126,12 @@ def claim(
             raise ModelFault(Ending.INVALID, "the model claims a probability above 1")
         return np.where(scored[which], claims, 0.0)
 
-    for part in _batches(count, plan.rows):
+    parts = list(_batches(count, plan.rows))
+    first, gained = order[: plan.rows], 0.0
+    again = int(rng.integers((len(parts) + 1) // 2, len(parts) + 1))
+    for number, part in enumerate(parts):
+        if number == again:
+            gained = float(ask(first).sum() - sums[first].sum())
         which = order[part]
         claims = ask(which)
         sums[which] = claims.sum(axis=1)
@@ -134,6 +139,6 @@ def claim(
             if w in slot:
                 audited[slot[w]] = row[positions[slot[w]]]
         progress(part.stop, count)
-    first = order[: plan.rows]
-    gained = float(ask(first).sum() - sums[first].sum())
+    if again == len(parts):
+        gained = float(ask(first).sum() - sums[first].sum())
     return Claims(sums, audited, np.argsort(order)[chosen], gained / max(1, int(scored[first].sum())))

@@ -30,8 +30,13 @@ REQUESTS = [
     ("POST", "/v1/../admin", {}),
     ("POST", "/v1/%2e%2e/admin", {}),
     ("POST", "/v1/..%2fadmin", {}),
+    ("POST", "/v1beta/messages", {}),
+    ("POST", "/files/..%2fv1/messages", {}),
+    ("POST", "/v1/files", {}),
+    ("POST", "/v1/messages/batches", {}),
+    ("POST", "/v1/messages?key=another", {}),
     ("DELETE", "/v1/messages", {}),
-    ("POST", "/v1/redirect", {}),
+    ("POST", "/v1/models/redirect", {}),
     ("POST", "/v1/messages", {"Transfer-Encoding": "chunked", "Content-Length": "5"}),
 ]
 for method, path, headers in REQUESTS:
@@ -50,3 +55,7 @@ for method, path, headers in REQUESTS:
         print("refused", method, path, headers, repr(error))
     finally:
         connection.close()
+
+with socket.create_connection(("127.0.0.1", 8080), timeout=5) as raw:  # bytes that are no text
+    raw.sendall(b"POST /v1/\xed\xa0\x80?\xff HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Length: 0\r\n\r\n")
+    print("GOT" if b" 200 " in raw.recv(100) else "refused", "bytes")
