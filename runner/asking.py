@@ -181,6 +181,11 @@ class Asking:
         self._watcher.message(f"no proposal from {self._proposer.name} ({fault.kind}): {fault.detail}{later}")
         return None
 
+    def interrupted(self, proposal: Proposal) -> None:
+        """The trial of `proposal` ended with the run: noted with its cost, for it is in no ledger."""
+        if usage_of(proposal.meta).plain():
+            self._note(Fault.DROPPED, "its trial was interrupted", proposal)
+
     def _note(self, kind: Fault, detail: str, proposal: Proposal) -> None:
         """An answer that is not tried though nothing is wrong with it; its cost is spent already."""
         number = len(self._record.entries)

@@ -69,13 +69,16 @@ class Loop:
                 began = self.clock.now()
                 if (proposal := asking.next()) is None:
                     return
-                history = (
-                    self.record.history()
-                )  # its incumbent may not be the one that was shown to the proposer
+                # The incumbent may be another by now than the one that was shown to the proposer.
+                history = self.record.history()
                 seconds = self.clock.now() - began
                 if self.agent.ahead and not limits.reached(history.entries, coming=1):
                     asking.ahead(history, proposal)
-                self._candidate(Trial(len(history.entries), proposal, history.incumbent, seconds))
+                try:
+                    self._candidate(Trial(len(history.entries), proposal, history.incumbent, seconds))
+                except BaseException:  # Ctrl-C, the machine: it is not tried, and what it cost is spent
+                    asking.interrupted(proposal)
+                    raise
                 limits.count()
 
     def _baseline(self, baseline: Proposal) -> None:
