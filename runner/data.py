@@ -144,14 +144,14 @@ def prepare(lab_root: Path, settings: DataSettings, on_progress: Progress, force
     before is then in place, untouched.
     """
     lab_root = lab_root.resolve()
-    with data_build.only_one(lab_root, on_progress):
+    with data_build.only_one(lab_root, on_progress) as lock:
         data_build.tidy(lab_root)
         wanted = data_build.state(lab_root, settings)
         if not force and _up_to_date(lab_root, wanted):
             return load(lab_root)
         fresh = Path(tempfile.mkdtemp(prefix=".data.new-", dir=lab_root))
         try:
-            data_build.run(lab_root, settings, fresh, on_progress)
+            data_build.run(lab_root, settings, fresh, on_progress, lock)
             (fresh / STATE).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
             fresh.chmod(0o755)
             data_build.put_in_place(fresh, lab_root / "data")

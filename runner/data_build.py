@@ -29,8 +29,12 @@ NOT_BUILDER = {"prepare/__init__.py", "prepare/model_host.py"}
 
 
 @contextlib.contextmanager
-def only_one(lab_root: Path, on_progress: Progress) -> Iterator[None]:
-    """Holds the lab's lock (on the folder itself, so nothing is left behind); a kill releases it."""
+def only_one(lab_root: Path, on_progress: Progress) -> Iterator[int]:
+    """Holds the lab's lock (on the folder itself, so nothing is left behind); a kill releases it.
+
+    Yields the descriptor that holds it: a process that inherits it, as the builder does, holds the lock too, so that
+    nobody tidies up where the builder of a killed program still writes.
+    """
     folder = os.open(lab_root, os.O_RDONLY)
     try:
         try:
@@ -38,7 +42,7 @@ def only_one(lab_root: Path, on_progress: Progress) -> Iterator[None]:
         except BlockingIOError:
             on_progress("waiting for another process that makes the data", None)
             fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
+        yield folder
     finally:
         os.close(folder)
 
@@ -79,8 +83,8 @@ def state(lab_root: Path, settings: DataSettings) -> dict[str, Any]:
     return {"settings": asdict(settings), "builder": builder.hexdigest(), "source": source.hexdigest()}
 
 
-def run(lab_root: Path, settings: DataSettings, out: Path, on_progress: Progress) -> None:
-    """Runs the builder to its end. Raises UsageError or InfraError with what it said."""
+def run(lab_root: Path, settings: DataSettings, out: Path, on_progress: Progress, lock: int) -> None:
+    """Runs the builder to its end. lock: from `only_one`. Raises UsageError or InfraError with what it said."""
     command = [
         sys.executable,
         "-m",
@@ -112,10 +116,11 @@ def run(lab_root: Path, settings: DataSettings, out: Path, on_progress: Progress
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # ends with this program, and the builder with it at its next word
         text=True,
         encoding="utf-8",
         errors="replace",
+        pass_fds=(lock,),
     ) as process:
         try:
             assert process.stderr is not None

@@ -49,6 +49,9 @@ class LabRepo:
         self.train = self.prefix + TRAIN
         head = self._git.maybe("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         if head is None:
+            self._git.text(
+                "for-each-ref", "--count=1"
+            )  # raises in git's own words where the refs cannot be read
             raise MissingError(
                 f"the git repository at {self.root} has no commit yet",
                 f"cd '{self.lab}' && git add -A && git commit -m 'The lab'",

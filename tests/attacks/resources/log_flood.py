@@ -2,7 +2,8 @@
 
 import os
 
-os.write(1, b"the head\n")
+for output in (1, 2):  # which of the two is heard first is chance
+    os.write(output, b"the head\n")
 lines = b"step 1 loss 1.0\n" * 1000
 while True:
     os.write(1, lines)
