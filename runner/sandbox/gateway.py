@@ -13,6 +13,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ PORT = 8080  # of the relay within the agent's container
 URL = f"http://127.0.0.1:{PORT}"
 KEY_HEADERS = ("x-api-key", "Authorization", "x-goog-api-key", "api-key", "Proxy-Authorization")
 KEPT_REFUSALS = 50
+STILL, SETTLES = 0.15, 2.0  # seconds without another line that end the count, and how long that is waited for
 _SAFE_KEY = re.compile(r"[\x21\x23\x25-\x5b\x5d-\x7e ]{1,2048}")  # printable; no quote, dollar, backslash
 _SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _SAFE_PREFIX = re.compile(r"(/[A-Za-z0-9._~:-]+)*/?")
@@ -205,8 +207,17 @@ class Gateway:
         """What nginx said, bounded; its own complaints among the requests."""
         return self._reader.log.value() if self._reader else b""
 
-    @property
     def traffic(self) -> Traffic:
+        """What went through, once nobody asks any more: lines that are on their way are waited for, a moment."""
+        end = time.monotonic() + SETTLES
+        seen = None
+        while time.monotonic() < end:
+            with self._lock:
+                now = self._traffic
+            if now == seen:
+                break
+            seen = now
+            time.sleep(STILL)
         with self._lock:
             return self._traffic
 

@@ -80,7 +80,7 @@ class AgentBox:
             files = {path: place.read(path, limit) for path, limit in task.wanted.items()}
             return Visit(
                 ran.exit_code, ran.stopped, ran.oom, ran.seconds, setup, ran.out.value(), ran.err.value(),
-                ran.out.total + ran.err.total, files, gate.traffic, gate.log, ran.memory_mb,
+                ran.out.total + ran.err.total, files, gate.traffic(), gate.log, ran.memory_mb,
             )  # fmt: skip
 
     @contextmanager
