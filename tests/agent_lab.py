@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.sandbox import volumes
-from runner.sandbox.gateway import GatewayPlan, Spending
+from runner.sandbox.gateway import GatewayPlan
 from runner.sandbox.task import AgentLimits, Task, Visit
+from runner.sandbox.traffic import Spending
 from runner.sandbox.visit import AgentBox
 
 ATTACKS = Path(__file__).parent / "attacks" / "agent"

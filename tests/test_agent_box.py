@@ -12,7 +12,8 @@ import pytest
 from agent_lab import KEY, SMALL, Api, small_api, visit
 
 from runner.errors import UsageError
-from runner.sandbox.gateway import Gateway, GatewayPlan, Spending, Traffic, add, configuration
+from runner.sandbox.gateway import Gateway, GatewayPlan, configuration
+from runner.sandbox.traffic import Spending, Traffic, add
 from runner.sandbox.visit import AgentBox
 
 pytestmark = pytest.mark.engine

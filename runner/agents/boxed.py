@@ -27,8 +27,9 @@ from runner.config import AgentSettings
 from runner.errors import InfraError
 from runner.report import text
 from runner.sandbox import gateway
-from runner.sandbox.gateway import GatewayPlan, Spending
+from runner.sandbox.gateway import GatewayPlan
 from runner.sandbox.task import Task, Visit
+from runner.sandbox.traffic import Spending
 from runner.sandbox.volumes import archive
 from runner.trial import History, Proposal, digest
 from runner.usage import Usage

@@ -67,7 +67,7 @@ class Screen:
         self._thread: threading.Thread | None = None
         self._live: Live | None = None
         self._region = Region(self._frame)
-        self._said, self._phase_said = clock(), ""
+        self._said = clock()
 
     def __enter__(self) -> Screen:
         return self

@@ -12,11 +12,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import docker.errors
-
 from runner.errors import InfraError
 from runner.sandbox.base import debian_base
-from runner.sandbox.build import Progress, build, image_id
+from runner.sandbox.build import Progress, build, image_id, pull
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.gateway import IMAGES, host_certificates
 from runner.sandbox.spec import LABEL
@@ -94,13 +92,7 @@ def _built(
 
 
 def _base(engine: Engine, release: str, progress: Progress) -> str:
-    pulled = f"debian:{release}-slim"
-    if image_id(engine, pulled):
-        return pulled
-    progress(f"pulling {pulled}", None)
-    try:
-        engine.api.pull(pulled)
-        return pulled
-    except docker.errors.APIError:
-        name = f"autoresearch/base:{release}-agents"
-        return debian_base(engine, name, release, ["ca-certificates"], progress)
+    wanted = f"debian:{release}-slim"
+    if not pull(engine, wanted, progress):
+        return wanted
+    return debian_base(engine, f"autoresearch/base:{release}-agents", release, ["ca-certificates"], progress)

@@ -10,20 +10,17 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import docker.errors
-
 from runner.errors import MissingError
+from runner.sandbox.build import Progress, image_id
 from runner.sandbox.engine import Engine, faults
 
 RELEASES = {"3.11": "bookworm", "3.13": "trixie"}  # Debian's releases by the Python that they carry
 
 
-def python_base(
-    engine: Engine, python: str, *, cuda: bool, progress: Callable[[str, float | None], None]
-) -> str:
+def python_base(engine: Engine, python: str, *, cuda: bool, progress: Progress) -> str:
     """The name of a base for trials, made here once. Raises MissingError with the command that mends it."""
     release = RELEASES.get(python)
     if not release:
@@ -42,15 +39,11 @@ def debian_base(
     name: str,
     release: str,
     packages: Sequence[str],
-    progress: Callable[[str, float | None], None],
+    progress: Progress,
 ) -> str:
     """`name`, made once from the packages of a Debian release. Raises MissingError, InfraError."""
-    with faults("looking for the base image"):
-        try:
-            engine.api.inspect_image(name)
-            return name
-        except docker.errors.ImageNotFound:
-            pass
+    if image_id(engine, name):
+        return name
     _need_mmdebstrap(progress)
     progress(f"making a base image from Debian {release} packages", None)
     with tempfile.TemporaryDirectory(prefix="autoresearch-base-") as folder:
@@ -71,7 +64,7 @@ def debian_base(
     return name
 
 
-def _need_mmdebstrap(progress: Callable[[str, float | None], None]) -> None:
+def _need_mmdebstrap(progress: Progress) -> None:
     if shutil.which("mmdebstrap"):
         return
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]

@@ -27,6 +27,18 @@ def image_id(engine: Engine, name: str) -> str:
             return ""
 
 
+def pull(engine: Engine, name: str, progress: Progress) -> str:
+    """Has the engine hold the image `name`, pulled if need be; "" where it does, else why it cannot."""
+    if image_id(engine, name):
+        return ""
+    progress(f"pulling {name}", None)
+    try:
+        engine.api.pull(name)
+    except docker.errors.APIError as error:
+        return str(error.explanation)
+    return ""
+
+
 def build(
     engine: Engine,
     name: str,

@@ -14,8 +14,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,13 +23,13 @@ from runner.errors import InfraError, UsageError
 from runner.sandbox import volumes
 from runner.sandbox.container import Container
 from runner.sandbox.stream import Attached, LogReader
+from runner.sandbox.traffic import Spending, Traffic, add
 from runner.scoring.protocol import ChannelClosed, ChannelTimeout
 
 IMAGES = Path(__file__).parents[2] / "images"
 PORT = 8080  # of the relay within the agent's container
 URL = f"http://127.0.0.1:{PORT}"
 KEY_HEADERS = ("x-api-key", "Authorization", "x-goog-api-key", "api-key", "Proxy-Authorization")
-KEPT_REFUSALS = 50
 STILL, SETTLES = 0.15, 2.0  # seconds without another line that end the count, and how long that is waited for
 _SAFE_KEY = re.compile(r"[\x21\x23\x25-\x5b\x5d-\x7e ]{1,2048}")  # printable; no quote, dollar, backslash
 _SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
@@ -45,17 +45,6 @@ PATHS = {
         "/models/[^/]+:countTokens$",
     ),
 }
-
-
-@dataclass(frozen=True)
-class Spending:
-    """What one proposal may use of the API; 0: no limit. Prices: USD for a million tokens, cached ones too."""
-
-    requests: int = 0
-    tokens: int = 0
-    cost: float = 0.0
-    price_in: float = 0.0
-    price_out: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,25 +68,6 @@ class GatewayPlan:
     def on_this_machine(self) -> bool:
         """Whether the origin is a server on the engine's machine, which only its own network reaches."""
         return urlsplit(self.origin).hostname in ("localhost", "127.0.0.1")
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What went through one gateway, by its own count. refusals: lines for a person, the first few."""
-
-    requests: int = 0
-    failed: int = 0  # answered by the API with 400 or more, or not answered
-    limited: str = ""  # the limit that was reached, in words
-    tokens_in: int = 0
-    tokens_out: int = 0
-    statuses: tuple[int, ...] = ()  # the API's different answers of 400 and more, in order of coming
-    retry_after: float = 0.0  # seconds that the API asked for when it last refused
-    refused: int = 0
-    refusals: tuple[str, ...] = ()
-
-    def cost(self, spending: Spending) -> float:
-        """USD at the prices in `spending`."""
-        return (self.tokens_in * spending.price_in + self.tokens_out * spending.price_out) / 1e6
 
 
 def configuration(plan: GatewayPlan) -> bytes:
@@ -232,30 +202,3 @@ class Gateway:
                 return
         if self.on_request:
             self.on_request()
-
-
-def add(so_far: Traffic, told: Mapping[str, str]) -> Traffic:
-    """`so_far` and one more request. Its counts are totals, so that a lost line loses nothing."""
-    status, refused = int(told["status"]), str(told["refused"])
-    upstream = told["upstream"].split(",")[-1].strip()
-    new = replace(
-        so_far,
-        requests=max(so_far.requests, _whole(told["requests"])),
-        tokens_in=max(so_far.tokens_in, _whole(told["tokens_in"])),
-        tokens_out=max(so_far.tokens_out, _whole(told["tokens_out"])),
-        limited=refused if refused.startswith("the limit of") else so_far.limited,
-    )
-    if not upstream.isdecimal() or refused:
-        why = refused or f"answered {status} without asking the API"
-        line = f"{told['request'][:200]} ({told['host'][:100]}): {why}"
-        kept = (*new.refusals, line) if len(new.refusals) < KEPT_REFUSALS else new.refusals
-        return replace(new, refused=new.refused + 1, refusals=kept)
-    if status >= 400:
-        seen = new.statuses if status in new.statuses else (*new.statuses, status)[:20]
-        wait = float(_whole(told["retry_after"])) or new.retry_after
-        return replace(new, failed=new.failed + 1, statuses=seen, retry_after=wait)
-    return new
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else 0

@@ -16,12 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import docker.errors
-
 from runner.config import ImageSettings
 from runner.errors import InfraError, MissingError, UsageError
 from runner.sandbox.base import python_base
-from runner.sandbox.build import Progress, build, image_id
+from runner.sandbox.build import Progress, build, image_id, pull
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
 
@@ -65,18 +63,14 @@ def image_name(lab: Path, settings: ImageSettings, *, cuda: bool) -> str:
 def _base(engine: Engine, settings: ImageSettings, *, cuda: bool, progress: Progress) -> str:
     """The name of the base image: the pulled one, or the one made here from Debian's packages."""
     wanted = settings.base or f"python:{settings.python}-{'bookworm' if cuda else 'slim-bookworm'}"
-    if image_id(engine, wanted):
+    why = pull(engine, wanted, progress)
+    if not why:
         return wanted
-    progress(f"pulling {wanted}", None)
-    try:
-        engine.api.pull(wanted)
-        return wanted
-    except docker.errors.APIError as error:
-        if settings.base:
-            raise MissingError(
-                f"the base image {wanted} cannot be pulled: {error.explanation}",
-                "Load it into the engine, or remove image.base from runner.toml",
-            ) from None
+    if settings.base:
+        raise MissingError(
+            f"the base image {wanted} cannot be pulled: {why}",
+            "Load it into the engine, or remove image.base from runner.toml",
+        )
     return python_base(engine, settings.python, cuda=cuda, progress=progress)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.sandbox.gateway import GatewayPlan, Traffic
+from runner.sandbox.gateway import GatewayPlan
+from runner.sandbox.traffic import Traffic
 
 
 @dataclass(frozen=True)
