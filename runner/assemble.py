@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +15,20 @@ from typing import Any
 from runner import data
 from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
-from runner.machine.gpu import Gpu, gpus
+from runner.machine.gpu import Gpu, gpus, named
 from runner.parts import Watcher
 from runner.sandbox import inside
 from runner.sandbox.box import Sandbox
 from runner.sandbox.engine import Engine
 from runner.sandbox.images import trial_image
-from runner.sandbox.reaper import reap
+from runner.sandbox.reaper import reap, swept
 from runner.sandbox.training_data import data_volume
 from runner.trial import Pins
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """A lab with everything that trials need. `close` ends the engine's connection."""
+    """A lab with everything that trials need."""
 
     lab: Lab
     engine: Engine
@@ -53,17 +55,20 @@ class Workshop:
             "python": platform.python_version(),
         }
 
-    def close(self) -> None:
-        self.engine.close()
 
-
-def workshop(lab: Lab, watcher: Watcher) -> Workshop:
+@contextmanager
+def workshop(lab: Lab, watcher: Watcher) -> Iterator[Workshop]:
     """Engine, image, data and volume, whatever of them is missing being made first.
 
-    Raises MissingError, UsageError, InfraError.
+    However the block ends, nothing that was made for a trial is left in the engine. Raises MissingError, UsageError,
+    InfraError.
     """
-    engine = Engine(lab.settings.engine.url, lab.settings.engine.seccomp)
-    engine.patience = lab.settings.engine.patience_seconds
+    with swept(Engine(lab.settings.engine.url, lab.settings.engine.seccomp)) as engine:
+        engine.patience = lab.settings.engine.patience_seconds
+        yield _assembled(lab, engine, watcher)
+
+
+def _assembled(lab: Lab, engine: Engine, watcher: Watcher) -> Workshop:
     removed = reap(engine)
     if removed:
         watcher.message(f"removed {len(removed)} leftovers of a run that was killed")
@@ -80,10 +85,13 @@ def workshop(lab: Lab, watcher: Watcher) -> Workshop:
 
 
 def choose_gpu(device: str) -> Gpu | None:
-    """The GPU that trials get: the first one, or none. Raises MissingError where one is demanded in vain."""
+    """The GPU that trials get: the first one, or none. Raises MissingError where one is demanded in vain.
+
+    AUTORESEARCH_GPU names another, for machines with several: its number, its UUID or a part of its name.
+    """
     if device == "cpu":
         return None
-    found = gpus()
+    found = named(gpus(), os.environ.get("AUTORESEARCH_GPU", ""))
     if not found and device == "cuda":
         raise MissingError(
             "trial.device is cuda, and no NVIDIA GPU answers on this machine",

@@ -28,6 +28,7 @@ class DataSettings:
 class TrialSettings:
     budget_seconds: float = 300.0  # wall-clock of one training, imports and compilation included
     device: str = "auto"  # `auto`, `cuda` or `cpu`
+    alone: str = "gpu"  # runs of this machine take turns on a `gpu`, `always` (on its CPU too), or `never`
     memory_mb: int = 4096  # memory and swap together
     cpus: float = 0.0  # 0: all of the machine's
     pids: int = 512
@@ -149,6 +150,7 @@ class Settings:
 
 _CHOICES = {
     "trial.device": ("auto", "cuda", "cpu"),
+    "trial.alone": ("gpu", "always", "never"),
     "ratchet.rule": ("confirm", "margin", "greedy"),
     "notify.format": ("json", "slack", "ntfy"),
     "notify.events": ("improvement", "trouble", "end"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from runner.config import ScoreSettings
 from runner.errors import InfraError
 from runner.lab import Lab
 from runner.machine.readings import Gpus
+from runner.machine.turn import turn
 from runner.parts import Reading, Watcher
 from runner.report.text import clean
 from runner.sandbox.box import Box, Sandbox
@@ -74,7 +76,8 @@ class Evaluator:
         budget = self._lab.settings.trial.budget_seconds
         life = budget + 2 * self._lab.settings.score.timeout_seconds + 120
         job.folder.mkdir(parents=True, exist_ok=True)
-        with self._sandbox.box(job.tag, job.name, self._code(job.source), life) as box:
+        with self._box(job.tag, job.name, job.source, life) as box:
+            began = time.monotonic()  # it may have had to wait for the device
             outcome = self._train(box, job, budget)
             if outcome.ending is not Ending.OK:
                 return Attempt(job.seed, outcome.ending, outcome.detail, outcome, None, _since(began))
@@ -91,8 +94,16 @@ class Evaluator:
                 box.save_checkpoint(job.checkpoint)
         return Attempt(job.seed, Ending.OK, outcome.detail, outcome, scored, _since(began))
 
-    def _code(self, source: bytes) -> bytes:
-        return archive({**self._prepare, "train/train.py": source}, ("data",))
+    @contextmanager
+    def _box(self, tag: str, name: str, source: bytes, life: float) -> Iterator[Box]:
+        """A box of the sandbox, once it is this process's turn on the device."""
+        code = archive({**self._prepare, "train/train.py": source}, ("data",))
+        alone = self._lab.settings.trial.alone
+        device = self._sandbox.gpu or "cpu"
+        with ExitStack() as stack:
+            if alone == "always" or (alone == "gpu" and self._sandbox.gpu):
+                stack.enter_context(turn(device, f"{self._lab.root}, run {tag}", self._watcher.message))
+            yield stack.enter_context(self._sandbox.box(tag, name, code, life))
 
     def _train(self, box: Box, job: Job, budget: float) -> Outcome:
         curve = Curve(self._watcher)
@@ -129,7 +140,7 @@ class Evaluator:
         blocks = self._holdout_blocks()
         settings = replace(self._scoring, tokens=max(1, self._scoring.tokens // len(blocks)))
         life = len(blocks) * (2 * settings.timeout_seconds + 60)
-        with self._sandbox.box(tag, "holdout", self._code(source), life) as box:
+        with self._box(tag, "holdout", source, life) as box:
             box.load_checkpoint(checkpoint)
             return [self._score(box, block, settings) for block in blocks]
 
@@ -169,7 +180,7 @@ class Evaluator:
         tokenizer = Tokenizer.from_file(str(self._lab.root / "data" / "tokenizer.json"))
         tokens = [[self._manifest.separator, *tokenizer.encode(prompt).ids] for prompt in prompts]
         settings = self._lab.settings.score
-        with self._sandbox.box(tag, "sample", self._code(source), settings.timeout_seconds + 60) as box:
+        with self._box(tag, "sample", source, settings.timeout_seconds + 60) as box:
             box.load_checkpoint(checkpoint)
             drawn = sample(
                 lambda phase: box.channel(phase, settings.timeout_seconds),

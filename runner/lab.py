@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner import config
 from runner.config import Settings
@@ -52,11 +54,15 @@ class Lab:
 
     def settings_digest(self) -> str:
         """Of the settings that change what a score means: budget, limits, device, scored tokens, audit."""
-        settings = self.settings
-        meaning = {"trial": dataclasses.asdict(settings.trial), "score": dataclasses.asdict(settings.score)}
-        for cosmetic in ("log_kb", "source_kb"):
-            del meaning["trial"][cosmetic]
-        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+        return settings_digest(dataclasses.asdict(self.settings))
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """Of settings as a table of tables: those that change what a score means. Raises KeyError or TypeError."""
+    meaning = {"trial": dict(settings["trial"]), "score": dict(settings["score"])}
+    for cosmetic in ("log_kb", "source_kb", "alone"):
+        meaning["trial"].pop(cosmetic, None)
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
 def open_lab(start: Path) -> Lab:

@@ -116,7 +116,11 @@ def test_ctrl_c_while_the_next_is_asked_for_ahead_ends_agent_and_container(
     assert agents_of(lab) == []
     assert leftovers() == []
     faults = [json.loads(line) for line in (lab / "runs" / tag / "faults.jsonl").read_text().splitlines()]
-    assert [fault["kind"] for fault in faults] == ["dropped"]
+    # What trial 1 had cost is in no ledger, and the one asked for ahead had told no cost yet.
+    assert [(fault["kind"], fault["trial"], fault["meta"].get("cost_usd")) for fault in faults] == [
+        ("dropped", 1, 0.25),
+        ("dropped", 2, None),
+    ]
     assert git(lab, "status", "--porcelain") == ""
 
 

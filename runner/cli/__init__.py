@@ -6,7 +6,6 @@ advice, an unexpected one whose traceback goes to a file that the message names.
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import traceback
@@ -15,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from runner import __version__
+from runner import __version__, interrupts
 from runner.cli import look, research, rule, setup
 from runner.errors import InfraError, RunnerError, UsageError
 
@@ -62,13 +61,9 @@ def _unexpected(error: Exception) -> NoReturn:
     sys.exit(InfraError.exit_code)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Runs the command line and exits."""
-    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: containers are removed on the way out
+    interrupts.install()  # containers are removed on the way out
     try:
         cli(standalone_mode=False)
     except click.Abort:
@@ -84,4 +79,6 @@ def main() -> None:
         sys.exit(0)  # whoever read our output has seen enough
     except Exception as error:
         _unexpected(error)
+    finally:
+        interrupts.over()
     sys.exit(0)

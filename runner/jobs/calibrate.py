@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def run(lab: Lab, tag: str, trials: int, *, same_seed: bool, as_json: bool) -> N
             stack.enter_context(chosen.folder.lock())
             lab = as_recorded(lab, chosen.folder)
         screen = stack.enter_context(Screen(consoles.progress()))
-        shop = stack.enter_context(closing(assemble.workshop(lab, screen)))
+        shop = stack.enter_context(assemble.workshop(lab, screen))
         if chosen.folder:
             refuse_other_pins(chosen.folder.header().pins, shop.pins(), f"run {chosen.folder.tag}")
         store = Store.open(chosen.path, shop.pins())

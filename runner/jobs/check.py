@@ -10,7 +10,7 @@ import json
 import shutil
 import textwrap
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
 import click
@@ -26,6 +26,7 @@ from runner.sandbox.build import image_id
 from runner.sandbox.engine import Engine
 from runner.sandbox.finding import DIFFERS, MISSING, NOTE, OK, Finding, finding
 from runner.sandbox.images import image_name
+from runner.sandbox.reaper import swept
 from runner.sandbox.training_data import data_volume
 
 COLOURS = {OK: "green", NOTE: "yellow", DIFFERS: "red", MISSING: "red"}
@@ -64,7 +65,7 @@ def look(lab: Lab) -> Page:
     """Everything that can be found out; an engine that is not there, or fails, is a finding too."""
     page = Page(machine=list(check_machine.tools(lab)))
     try:
-        with closing(Engine(lab.settings.engine.url, lab.settings.engine.seccomp)) as engine:
+        with swept(Engine(lab.settings.engine.url, lab.settings.engine.seccomp)) as engine:
             page.machine += check_machine.engine(engine, lab.settings.trial)
             _trials(lab, engine, page)
     except RunnerError as error:

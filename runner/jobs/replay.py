@@ -10,7 +10,7 @@ import dataclasses
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -109,7 +109,7 @@ def run(lab: Lab, number: int, tag: str, trials: int, *, same_seeds: bool, as_js
         entry = _entry(folder, entries, number)
         lab = as_recorded(lab, folder)
         screen = stack.enter_context(Screen(consoles.progress()))
-        shop = stack.enter_context(closing(assemble.workshop(lab, screen)))
+        shop = stack.enter_context(assemble.workshop(lab, screen))
         refuse_other_pins(entry.pins, shop.pins(), f"trial {number} of {folder.tag}")
         if entry.machine and dict(entry.machine) != shop.machine():
             screen.message("this machine, or its engine, is not as it was then: scores may differ for that")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 
 import click
 
@@ -69,7 +69,7 @@ def go(
             screen.message(f"{path} differs from the last commit; this run uses the file as it is")
         for warning in constants.warnings(constants.find(source)):
             screen.message(warning)
-        shop = stack.enter_context(closing(assemble.workshop(lab, screen)))
+        shop = stack.enter_context(assemble.workshop(lab, screen))
         ends = None if max_hours is None else time.time() + 3600 * max_hours
         if lab.settings.ratchet.max_vram_mb and shop.gpu is None:
             raise UsageError("ratchet.max_vram_mb is set, and trials run without a GPU", "Set it to 0")

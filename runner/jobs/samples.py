@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 
 from runner import assemble
 from runner.config import SampleSettings
@@ -79,7 +78,7 @@ def sample(
     kept = [e.number for e in Ledger(folder.ledger).entries if e.status is Status.KEEP]
     if not kept:
         raise UsageError(f"run {folder.tag} has kept nothing yet", "Let it run: runner go")
-    with Screen(consoles.progress()) as screen, closing(assemble.workshop(lab, screen)) as shop:
+    with Screen(consoles.progress()) as screen, assemble.workshop(lab, screen) as shop:
         refuse_other_pins(
             folder.header().pins, shop.pins(), f"run {folder.tag}"
         )  # another tokenizer reads nonsense

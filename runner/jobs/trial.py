@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def trial(lab: Lab, train: Path | None, seed: int, *, as_json: bool) -> bool:
     """One trial of a file, printed; whether it ended ok. Its log stays in a folder under the temporary one."""
     source = labs.read_source(train or lab.train_py, lab.settings.trial.source_kb)
     folder = Path(tempfile.mkdtemp(prefix="runner-trial-"))
-    with Screen(consoles.progress()) as screen, closing(assemble.workshop(lab, screen)) as shop:
+    with Screen(consoles.progress()) as screen, assemble.workshop(lab, screen) as shop:
         screen.training(0, str(train or lab.train_py), 0, seed, lab.settings.trial.budget_seconds)
         attempt = Evaluator(lab, shop.sandbox, screen).attempt(Job("trial", 0, 0, source, seed, folder))
     found = _facts(attempt, folder)

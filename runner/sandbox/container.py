@@ -19,6 +19,7 @@ import docker.errors
 import requests.exceptions
 
 from runner.errors import InfraError
+from runner.interrupts import held_back
 from runner.sandbox import spec as specs
 from runner.sandbox.engine import Engine, faults, gone
 from runner.sandbox.evidence import Ended, MemoryWatch
@@ -43,7 +44,7 @@ class Container:
         self.started = 0.0  # monotonic
 
     def __enter__(self) -> Container:
-        with faults(f"creating the container {self.spec.name}"):
+        with held_back(), faults(f"creating the container {self.spec.name}"):
             try:
                 made = self._api.create_container_from_config(
                     self._engine.shaped(specs.body(self.spec)), self.spec.name
@@ -53,14 +54,15 @@ class Container:
                     f"the image {self.spec.image[:19]} was removed from the engine while it was in use",
                     "Start again: it is made anew. A run that was begun with the old one is asked to begin anew too.",
                 ) from None
-        self.id = made["Id"]
+            self.id = made["Id"]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         try:
-            self.remove()
+            with held_back():
+                self.remove()
         except InfraError:
             if error is None:
                 raise  # else the first fault is the one to tell; the reaper removes the container

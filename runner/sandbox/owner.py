@@ -39,6 +39,11 @@ def _identity(pid: int) -> str | None:
     return f"{boot}:{namespace}:{pid}:{started}".replace(" ", "")
 
 
+def own(labels: Mapping[str, str]) -> bool:
+    """Whether a thing with these labels is this very process's."""
+    return labels.get(f"{LABEL}.owner") == _identity(os.getpid()) is not None
+
+
 def leftover(of: Mapping[str, str], *, engine_is_local: bool) -> bool:
     """Whether the owner in the labels `of` is certainly dead, or its deadline long past."""
     try:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from typing import Any
 
 from runner.errors import InfraError
+from runner.sandbox import reaper
 from runner.sandbox.engine import Engine, faults
-from runner.sandbox.reaper import remove_container
 from runner.sandbox.spec import LABEL
-from runner.sandbox.volumes import remove_volume
 
 BETWEEN = 0.5  # seconds between two looks at an engine that does not answer
 
@@ -25,16 +23,7 @@ def recover(engine: Engine, names: Collection[str], seconds: float) -> None:
     Raises InfraError where the engine does not come back, or cannot remove them.
     """
     _wait(engine, time.monotonic() + seconds)
-    wanted = {"label": [f"{LABEL}=trial"]}
-    with faults("listing what it kept of a trial"):
-        containers: list[dict[str, Any]] = engine.api.containers(all=True, filters=wanted)
-        volumes: list[dict[str, Any]] = engine.api.volumes(filters=wanted).get("Volumes") or []
-    for container in containers:
-        if any(str(name).lstrip("/").startswith(tuple(names)) for name in container.get("Names") or []):
-            remove_container(engine, container["Id"])
-    for volume in volumes:
-        if str(volume["Name"]).startswith(tuple(names)):
-            remove_volume(engine, volume["Name"])
+    reaper.clear(engine, f"{LABEL}=trial", lambda name, _: name.startswith(tuple(names)))
 
 
 def _wait(engine: Engine, deadline: float) -> None:

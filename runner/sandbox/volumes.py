@@ -18,6 +18,7 @@ from typing import BinaryIO
 import docker.errors
 
 from runner.errors import InfraError
+from runner.interrupts import held_back
 from runner.sandbox.engine import Engine, faults, gone
 from runner.sandbox.spec import PAYLOAD_UID
 
@@ -33,7 +34,7 @@ def memory_volume(
     pages = (megabytes << 20) // os.sysconf("SC_PAGE_SIZE")
     size = f"nr_blocks={pages}" if engine.info.name == "podman" else f"size={megabytes}m"
     options = f"{size},nr_inodes={files},uid={owner},gid={owner},mode=0755,nosuid,nodev,noexec"
-    with faults(f"creating the volume {name}"):
+    with held_back(), faults(f"creating the volume {name}"):
         engine.api.create_volume(
             name,
             driver="local",
@@ -43,7 +44,8 @@ def memory_volume(
     try:
         yield name
     finally:
-        remove_volume(engine, name)
+        with held_back():
+            remove_volume(engine, name)
 
 
 def require_volume(engine: Engine, name: str) -> None:

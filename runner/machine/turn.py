@@ -1,0 +1,93 @@
+"""One trial at a time on a device, over all runs, jobs and users of a machine: they take turns.
+
+Two locks of the kernel (flock) on files in a folder that all may write. Whoever waits holds the `next` lock, so that
+a run that has just finished a trial cannot take the device again before the one that waited. The kernel gives both
+back when a process dies. What is written in the file is for people; nothing depends on it. It keeps no program away
+that does not take part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runner.errors import InfraError
+
+LOOK = 0.1  # seconds between two tries
+SHARED = (Path("/run/lock"), Path(tempfile.gettempdir()))  # the first that may be written
+
+
+@contextmanager
+def turn(device: str, who: str, say: Callable[[str], None], folder: Path | None = None) -> Iterator[float]:
+    """Have `device` (a GPU's UUID, or `cpu`) alone; the seconds that were waited for it.
+
+    who: one line about this process for those who wait. say: told once, if there is anything to wait for. Raises
+    InfraError where no lock can be had at all.
+    """
+    folder = folder or next((f for f in SHARED if os.access(f, os.W_OK)), SHARED[-1])
+    began = time.monotonic()
+    told = False
+    with _file(folder / f"autoresearch-{device}.lock") as mine:
+        with _file(folder / f"autoresearch-{device}.next.lock") as after:
+            for lock in (after, mine):
+                while not _locked(lock):
+                    if not told:
+                        say(f"waiting for {device}, which is in use by {_read(mine) or 'another process'}")
+                        told = True
+                    time.sleep(LOOK)
+        with contextlib.suppress(OSError):  # another user's file, that may be read
+            os.ftruncate(mine, 0)
+            os.pwrite(mine, f"process {os.getpid()}, {who}".encode()[:500], 0)
+        yield time.monotonic() - began
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[int]:
+    """Everybody's file, open; made if need be. Never a link that another user has put there."""
+    try:
+        descriptor = _opened(path)
+    except OSError as error:
+        raise InfraError(
+            f"{path}, by which runs take turns on a device, cannot be opened: {os.strerror(error.errno or 0)}",
+            'See who made it; or set trial.alone to "never" in runner.toml where nobody else uses the device',
+        ) from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    safe = os.O_NOFOLLOW | os.O_CLOEXEC
+    # First without O_CREAT: in a sticky folder the kernel refuses that for a file of another user
+    # (fs.protected_regular, proc(5)), whatever its mode.
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            return os.open(path, os.O_RDWR | safe)
+        except PermissionError:
+            return os.open(path, os.O_RDONLY | safe)  # enough to lock it
+    try:
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | safe, 0o666)
+    except FileExistsError:  # another made it just now
+        return os.open(path, os.O_RDWR | safe)
+    os.fchmod(made, 0o666)  # whatever the umask is
+    return made
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(descriptor: int) -> str:
+    text = os.pread(descriptor, 500, 0).decode("utf-8", "replace")
+    return "".join(c for c in text if c.isprintable())
