@@ -14,9 +14,11 @@ import pytest
 import recordlab
 from rich.console import Console
 
+from runner.record.faults import Faults
 from runner.report import compare, compare_plot
 from runner.report.compare import Arm, Run
 from runner.trial import Entry, Status
+from runner.usage import Usage
 
 
 def run(*values: float, tag: str = "a", seconds: float = 36.0, usd: float | None = None) -> Run:
@@ -48,7 +50,7 @@ def test_a_row_says_what_a_run_came_to() -> None:
 
 
 def test_what_faults_of_an_agent_cost_counts() -> None:
-    assert compare.summary(replace(run(2.0, 1.9, usd=0.5), faults_usd=1.5))["cost_usd"] == 2.0
+    assert compare.summary(replace(run(2.0, 1.9, usd=0.5), faults=Faults(usage=Usage(cost_usd=1.5))))["cost_usd"] == 2.0
 
 
 def test_the_cost_of_a_run_that_told_none_is_not_known() -> None:
@@ -81,7 +83,7 @@ def test_steps_at_different_places_are_held_until_the_next() -> None:
     assert curve.high == (2.9, 2.8)
 
 
-@pytest.mark.parametrize("axis", compare.AXES)
+@pytest.mark.parametrize("axis", compare_plot._AXES)
 @pytest.mark.parametrize("values", [(), (2.0,), (2.0, 1.0)])
 def test_any_arm_is_drawn(axis: str, values: tuple[float, ...]) -> None:
     arms = [Arm("$a_b$", (run(*values),)), Arm("x", (run(2.0, 1.9), run(2.1, 1.7)))]

@@ -17,11 +17,13 @@ import pytest
 import recordlab
 
 from runner.jobs.report import Pages, refresh, write
+from runner.record.faults import Faults
 from runner.record.ledger import Ledger
 from runner.record.repo import LabRepo
 from runner.record.run import Header, RunFolder
-from runner.report.page import facts, html, limits, material, model, trials
+from runner.report.page import facts, html, limits, material, model
 from runner.trial import Status
+from runner.usage import Usage
 
 PAGE = Path(html.__file__).parent
 VENDORED = {
@@ -211,7 +213,7 @@ def test_a_cut_takes_no_more_than_its_cap_in_the_page() -> None:
 
 def test_a_curve_keeps_its_ends_and_its_shape_in_100_points() -> None:
     points = tuple((float(i), float(i)) for i in range(5000))
-    thinned = trials.thin(points, 100)
+    thinned = material.thin(points, 100)
     assert len(thinned) == 100
     assert thinned[0] == points[0]
     assert thinned[-1] == points[-1]
@@ -273,6 +275,44 @@ def test_the_gain_is_reckoned_by_the_hour_and_by_the_dollar() -> None:
     assert run["hours"] == 2
     assert run["per_hour"] == pytest.approx(0.05)
     assert run["per_cost"] == pytest.approx(0.2)
+
+
+def test_what_faults_of_the_agent_cost_is_in_the_money() -> None:
+    entries = [
+        factories.entry(0, Status.KEEP, 2.0, None, 2.0),
+        replace(factories.entry(1, Status.KEEP, 1.9, 2.0, 1.9), meta={"cost_usd": 0.5}),
+    ]
+    details = {entry.number: material.detail("") for entry in entries}
+    faults = Faults(usage=Usage(cost_usd=1.5, tokens_in=70))
+    run = model.build(entries, HEADER, material.Material(details, {}, None, faults))["run"]
+    assert run["cost"] == {"usd": 2, "tokens_in": 70, "tokens_out": None}
+    assert run["per_cost"] == pytest.approx(0.05)
+
+
+def test_after_a_thousand_looks_the_newest_at_the_holdout_is_shown(tmp_path: Path) -> None:
+    folder = pagelab.make(tmp_path / "lab", 3)
+    look = {"trial": 7, "holdout_bpb": 1.9, "holdout_gain": 0.1, "optimism": 0.02, "detail": "x" * 200}
+    looks = [look] * 999 + [{**look, "holdout_bpb": 1.8}]
+    folder.holdout.write_text(json.dumps({"baseline": {"holdout_bpb": 2.0}, "looks": looks}))
+    pages = Pages(tmp_path / "lab", folder)
+    assert pages.data(Ledger(folder.ledger).entries)["run"]["holdout"]["best"] == 1.8  # type: ignore[index]
+
+
+def test_what_git_did_not_answer_is_asked_again_and_what_it_did_is_not(tmp_path: Path) -> None:
+    folder = pagelab.make(tmp_path / "lab", 3)
+    entries = Ledger(folder.ledger).entries
+    answers: list[dict[int, str]] = [{0: "", 1: "+ a"}, {2: "+ b"}]
+    asked: list[list[int]] = []
+
+    def diffs(wanted: Any) -> dict[int, str]:
+        asked.append([entry.number for entry in wanted])
+        return answers.pop(0)
+
+    reader = material.Reader(folder, diffs)
+    first, second = reader.read(entries[:3]), reader.read(entries[:3])
+    assert first.details[2].diff is None
+    assert second.details[2].diff is not None
+    assert asked == [[0, 1, 2], [2]]
 
 
 def test_a_gpu_and_what_was_read_of_it_are_shown() -> None:

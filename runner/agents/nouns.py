@@ -41,6 +41,11 @@ class Install:
         return all(python >= bound if sign == ">=" else python < bound for sign, bound in bounds)
 
     @property
+    def interpreter(self) -> str:
+        """The Python of the image, `3.13` where its packages take that."""
+        return "3.13" if self.takes((3, 13)) else "3.11"
+
+    @property
     def npm_and_node(self) -> dict[str, str]:
         """What npm installs, Node.js included where the program needs one newer than the distribution's."""
         return {**self.npm, **({"node": self.node} if self.node else {})}
@@ -107,8 +112,8 @@ class Recipe:
     """One agent. `command`, `environment` and `files` hold placeholders; see `template.py`.
 
     files: configuration by path under the program's home, as tables, written as JSON or TOML by the path's ending.
-    git: whether the working folder must be a git repository. stop_seconds: between SIGTERM and SIGKILL; 0 where the
-    program ignores the first. notes: what a person should know, one sentence each. where: the file it was read from.
+    git: whether the working folder must be a git repository. notes: what a person should know, one sentence each.
+    where: the file it was read from.
     """
 
     name: str
@@ -120,6 +125,5 @@ class Recipe:
     environment: Mapping[str, Tree] = field(default_factory=dict)
     files: Mapping[str, Tree] = field(default_factory=dict)
     git: bool = False
-    stop_seconds: float = 2.0
     notes: tuple[str, ...] = ()
     where: Path = Path()

@@ -50,7 +50,6 @@ class AgentPlan:
     model: str
     key: Key
     git: bool
-    stop_seconds: float
 
 
 def plan(
@@ -97,7 +96,6 @@ def plan(
         model=model,
         key=key,
         git=recipe.git,
-        stop_seconds=recipe.stop_seconds,
     )
 
 

@@ -138,8 +138,6 @@ def _check(where: str, recipe: Recipe) -> None:
             raise UsageError(
                 f"{where}: files: {name!r} must be a path under the home that ends in .json or .toml"
             )
-    if not 0 <= recipe.stop_seconds <= 60:
-        raise UsageError(f"{where}: stop_seconds must lie between 0 and 60, not {recipe.stop_seconds:g}")
 
 
 def _selectors(where: str, report: Report) -> None:

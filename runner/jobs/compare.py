@@ -53,5 +53,4 @@ def _arm(root: Path, named: str) -> Arm:
 def _run(root: Path, tag: str) -> Run:
     folder = RunFolder(root, tag)
     header = folder.header()  # says what runs there are, if this is none
-    usage = faults.read(folder.faults).usage
-    return Run(tag, Ledger(folder.ledger).entries, header.pins, usage.cost_usd)
+    return Run(tag, Ledger(folder.ledger).entries, header.pins, faults.read(folder.faults))

@@ -37,8 +37,8 @@ class Pages:
 
     def data(self, entries: Sequence[Entry], *, after: int = 0) -> dict[str, object]:
         """The page's data; `after` as in `model.build`. Raises UsageError where the run has no header."""
-        current = self.folder.current() if self.folder.holder() else None
         material = self._reader.read(entries)
+        current = self.folder.under_way()
         return model.build(entries, self.folder.header(), material, current, after=after, note=self.note)
 
     def _diffs(self, entries: Sequence[Entry]) -> Mapping[int, str]:

@@ -28,13 +28,14 @@ from runner.record import faults
 from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, atomic_write
 from runner.report import consoles
+from runner.report.page.material import end_of
 from runner.report.screen import Screen
 from runner.report.status import summary
 from runner.run import Run, RunBench, choose_tag, open_run
 from runner.scoring.protocol import ModelFault
 from runner.track import follow
 from runner.track.follow import Following
-from runner.trial import Ending, Entry, Proposal, Role, Score
+from runner.trial import Ending, Entry, Proposal, Score
 
 LOG_TAIL = 4000  # bytes of a trial's log that a proposer is shown
 
@@ -75,9 +76,10 @@ def go(
             raise UsageError("ratchet.max_vram_mb is set, and trials run without a GPU", "Set it to 0")
         teller = Teller(screen, folder, max_trials, ends, max_cost)
         run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message)
-        stack.callback(_finish, screen, run)
+        pages = report.Pages(lab.root, folder)
+        stack.callback(_finish, screen, run, pages)
         evaluator = Evaluator(lab, shop.sandbox, teller)
-        run.on_kept = lambda entry: _keep_sample(run, evaluator, entry.number)
+        run.on_kept = lambda entry: _keep_sample(run, pages, evaluator, entry.number)
         wrong = faults.read(folder.faults).usage
         screen.resume(folder.tag, max_trials, run.entries, hours=max_hours, cost=max_cost, spent=wrong)
         watcher: Watcher = stack.enter_context(_notified(lab, run, teller, told))
@@ -111,7 +113,8 @@ def go(
 def _notified(lab: Lab, run: Run, watcher: Watcher, told: Sequence[Sender]) -> Notifier:
     """`watcher`, and whoever `[notify]` names beside it."""
     events = lab.settings.notify.events if told else ()
-    return Notifier(watcher, Post(told, watcher.message), run.folder.tag, events, lambda: run.entries)
+    post, folder = Post(told, watcher.message), run.folder
+    return Notifier(watcher, post, folder.tag, events, lambda: run.entries, lambda: faults.read(folder.faults))
 
 
 def _tracked(lab: Lab, run: Run, watcher: Watcher, name: str) -> Following:
@@ -119,7 +122,7 @@ def _tracked(lab: Lab, run: Run, watcher: Watcher, name: str) -> Following:
     return Following(watcher, follow.command(lab.root, run.folder.tag, name), name, later)
 
 
-def _finish(screen: Screen, run: Run) -> None:
+def _finish(screen: Screen, run: Run, pages: report.Pages) -> None:
     """However a run ends: nothing is under way any more, and what it has found is shown."""
     run.folder.set_current(None)
     screen.close()
@@ -128,7 +131,7 @@ def _finish(screen: Screen, run: Run) -> None:
         consoles.results().print(summary(run.folder.tag, run.entries, faults=wrong, holdout=held))
         if run.folder.plot.exists():
             click.echo(f"plot: {run.folder.plot}", err=True)
-        report.refresh(report.Pages(run.lab.root, run.folder), run.on_message)
+        report.refresh(pages, run.on_message)
 
 
 def _measured(run: Run, teller: Teller) -> Noise:
@@ -184,24 +187,19 @@ def _score_holdout(run: Run, evaluator: Evaluator, watcher: Watcher) -> None:
         watcher.message(f"the holdout text could not be scored: {error}")
 
 
-def _keep_sample(run: Run, evaluator: Evaluator, number: int) -> None:
+def _keep_sample(run: Run, pages: report.Pages, evaluator: Evaluator, number: int) -> None:
     """Texts from a version just kept, beside its other files. A fault of it is told, no more."""
     try:
         samples.keep(run.folder, run.repo, evaluator, number, run.lab.settings.sample)
     except Exception as error:  # of a tokenizer's library, too: nothing depends on a sample
         run.on_message(f"no sample could be drawn from trial {number}: {error}")
-    report.refresh(report.Pages(run.lab.root, run.folder), run.on_message)
+    report.refresh(pages, run.on_message)
 
 
 def _log_tail(run: Run) -> Callable[[int], str]:
     def tail(number: int) -> str:
-        attempts = run.entries[number].attempts if number < len(run.entries) else ()
-        own = max((i for i, a in enumerate(attempts) if a.role is not Role.INCUMBENT), default=0)
-        try:
-            with (run.folder.trial(number) / f"attempt-{own}.log").open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - LOG_TAIL))
-                return file.read().decode("utf-8", "replace")
-        except OSError:
+        if number >= len(run.entries):
             return ""
+        return end_of(run.folder.log_of(run.entries[number]), LOG_TAIL).decode("utf-8", "replace")
 
     return tail

@@ -81,7 +81,7 @@ class Live:
             self._entries = Ledger(self._folder.ledger).entries
         kept = [entry.number for entry in self._entries if entry.status is Status.KEEP][-1:]
         # A sample is drawn after its trial was recorded: it makes its folder new.
-        beside = [self._folder.path / "holdout.json", *map(self._folder.trial, kept)]
+        beside = [self._folder.holdout, self._folder.faults, *map(self._folder.trial, kept)]
         record = _like(self._folder.ledger, *beside)
         if record != self._record:
             self._page = None

@@ -17,7 +17,7 @@ from runner.record.ledger import Ledger
 from runner.record.run import RunFolder, existing
 from runner.report import consoles, tables
 from runner.report import status as standing
-from runner.trial import Entry, Role
+from runner.trial import Entry
 
 
 def _folder(lab: Path, tag: str) -> RunFolder:
@@ -62,7 +62,7 @@ def status(lab: Path, tag: str, *, as_json: bool, watch: bool = False) -> None:
         watching.watch(folder)
         return
     entries = _entries(folder)
-    now = folder.current() if folder.holder() else None
+    now = folder.under_way()
     wrong, held = faults.read(folder.faults), holdouts.read(folder.holdout)
     found = standing.status(folder.tag, entries, now, faults=wrong, holdout=held)
     if as_json:
@@ -101,8 +101,7 @@ def show(lab: Path, number: int, tag: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(detail.as_dict(entry, diff=changes, sample=drawn.decode("utf-8", "replace"))))
         return
-    own = max((i for i, a in enumerate(entry.attempts) if a.role is not Role.INCUMBENT), default=0)
-    path = place / f"attempt-{own}.log"
+    path = folder.log_of(entry)
     shown: Any = detail.show(entry, diff=changes, log=_read(path), sample=drawn, log_path=str(path))
     consoles.results().print(shown)
 

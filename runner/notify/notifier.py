@@ -17,6 +17,7 @@ from runner.errors import RunnerError
 from runner.notify import payload
 from runner.notify.senders import Sender, Undelivered
 from runner.parts import Watcher
+from runner.record.faults import Faults
 from runner.relay import Relay
 from runner.trial import Entry, Status
 
@@ -81,7 +82,7 @@ class Post:
 
 
 class Notifier(Relay):
-    """`loop.Watcher`. events: which of `improvement`, `trouble` and `end` to tell; entries: gives the run's own."""
+    """`loop.Watcher`. events: which of `improvement`, `trouble` and `end` to tell; entries, faults: the run's."""
 
     def __init__(
         self,
@@ -90,9 +91,11 @@ class Notifier(Relay):
         tag: str,
         events: Collection[str],
         entries: Callable[[], Sequence[Entry]],
+        faults: Callable[[], Faults] = Faults,
     ) -> None:
         super().__init__(watcher)
-        self._post, self._tag, self._events, self._entries = post, tag, events, entries
+        self._post, self._tag, self._events = post, tag, events
+        self._entries, self._faults = entries, faults
 
     def __enter__(self) -> Notifier:
         return self
@@ -106,7 +109,9 @@ class Notifier(Relay):
         detail = "" if not failed else error.what if isinstance(error, RunnerError) else type(error).__name__
         # An end in trouble is one message, not two.
         event = payload.TROUBLE if failed and payload.TROUBLE in self._events else payload.END
-        self._tell(event, lambda: payload.of_end(event, self._tag, outcome, detail, self._entries()))
+        self._tell(
+            event, lambda: payload.of_end(event, self._tag, outcome, detail, self._entries(), self._faults())
+        )
         self._post.close()
 
     def decided(self, entry: Entry) -> None:
@@ -117,7 +122,7 @@ class Notifier(Relay):
             event = payload.IMPROVEMENT
         else:
             return
-        self._tell(event, lambda: payload.of_trial(event, self._tag, entry, self._entries()))
+        self._tell(event, lambda: payload.of_trial(event, self._tag, entry, self._entries(), self._faults()))
 
     def _tell(self, event: str, make: Callable[[], dict[str, Any]]) -> None:
         if event in self._events:

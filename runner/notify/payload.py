@@ -6,10 +6,11 @@ Pure. Notes and reasons come from outside: cleaned and cut here, and escaped whe
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.record.faults import Faults
 from runner.report import lines, text
 from runner.report.status import status, totals
 from runner.trial import Entry
@@ -21,7 +22,9 @@ _PRIORITIES = {IMPROVEMENT: "default", TROUBLE: "high", END: "default"}
 _CONTENT = {"json": "application/json", "slack": "application/json", "ntfy": "text/plain; charset=utf-8"}
 
 
-def of_trial(event: str, tag: str, entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
+def of_trial(
+    event: str, tag: str, entry: Entry, entries: Sequence[Entry], faults: Faults | None = None
+) -> dict[str, Any]:
     """A verdict worth telling: a kept version, or one that was set aside for a person to look at."""
     note = text.line(entry.note, _CHARACTERS)
     if event == IMPROVEMENT:
@@ -31,28 +34,30 @@ def of_trial(event: str, tag: str, entry: Entry, entries: Sequence[Entry]) -> di
         title = f"{tag}: trial {entry.number} is suspicious"
         why = text.line(entry.suspicious, _CHARACTERS)
         said = f"Not kept, {why}. Look at it: runner diff {entry.number} {tag}"
-    return {**_base(event, tag, title, said, entries), "trial": _trial(entry)}
+    return {**_base(event, title, said, status(tag, entries, faults=faults)), "trial": _trial(entry)}
 
 
-def of_end(event: str, tag: str, outcome: str, detail: str, entries: Sequence[Entry]) -> dict[str, Any]:
+def of_end(
+    event: str, tag: str, outcome: str, detail: str, entries: Sequence[Entry], faults: Faults | None = None
+) -> dict[str, Any]:
     """The end of an invocation. outcome: `done`, `interrupted` or `failed`; detail: why it failed, else empty."""
     detail = text.line(detail, _CHARACTERS)
     title = f"{tag}: {'ended' if outcome == 'done' else outcome}"
-    found = _base(event, tag, title, detail, entries)
+    run = status(tag, entries, faults=faults)
+    found = _base(event, title, detail, run)
     if not detail:
-        run = found["run"]
         gain = text.gain(run["baseline_bpb"], run["best_bpb"])
         best = (
             f"best {text.bpb(run['best_bpb'])}, a gain of {gain}"
             if run["best_bpb"] is not None
             else "no score yet"
         )
-        found["message"] = f"{best}; {totals(status(tag, entries))}"
+        found["message"] = f"{best}; {totals(run)}"
     return {**found, "outcome": outcome, "detail": detail}
 
 
-def _base(event: str, tag: str, title: str, said: str, entries: Sequence[Entry]) -> dict[str, Any]:
-    found = status(tag, entries)
+def _base(event: str, title: str, said: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """found: where the run stands, of `status`."""
     keys = ("proposals", "kept", "discarded", "crashed", "baseline_bpb", "best_bpb", "best_trial", "gain_bpb")
     return {
         "version": VERSION,
@@ -60,7 +65,7 @@ def _base(event: str, tag: str, title: str, said: str, entries: Sequence[Entry])
         "title": title,
         "message": said,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tag": tag,
+        "tag": found["tag"],
         "run": {key: found[key] for key in (*keys, "gain_percent", "cost_usd")},
     }
 

@@ -22,7 +22,7 @@ from typing import Any
 from runner.errors import UsageError
 from runner.record.files import atomic_write, explained, now, sync_folder
 from runner.record.tags import check_tag
-from runner.trial import Pins
+from runner.trial import Entry, Pins, Role
 
 __all__ = ["Header", "RunFolder", "atomic_write", "existing"]
 
@@ -92,10 +92,7 @@ class RunFolder:
     def header(self) -> Header:
         """What was fixed at the start. Raises UsageError where there is no such run or the file is damaged."""
         try:
-            raw = json.loads(self.run_json.read_bytes())
-            header = Header(**{**raw, "pins": Pins(**raw["pins"])})
-            _check(header, self.tag)
-            return header
+            return parse_header(self.run_json.read_bytes(), self.tag)
         except FileNotFoundError:
             raise UsageError(f"there is no run {self.tag}", f"runs/ has: {', '.join(self._known())}") from None
         except (ValueError, TypeError, KeyError, OSError) as error:
@@ -110,6 +107,15 @@ class RunFolder:
     def trial(self, number: int) -> Path:
         """The folder of a trial: `trials/0007`."""
         return self.trials / f"{number:04d}"
+
+    def log_of(self, entry: Entry) -> Path:
+        """What the proposal itself printed, in the last of its own trainings."""
+        own = max((i for i, a in enumerate(entry.attempts) if a.role is not Role.INCUMBENT), default=0)
+        return self.trial(entry.number) / f"attempt-{own}.log"
+
+    def under_way(self) -> dict[str, Any] | None:
+        """What a program that is at work in the run does now; None where none is."""
+        return self.current() if self.holder() else None
 
     def new_trial(self, number: int) -> Path:
         """The folder of the trial that comes next, made empty."""
@@ -187,6 +193,14 @@ class RunFolder:
 
 def _text(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
+
+
+def parse_header(data: bytes, tag: str) -> Header:
+    """The header that `data` holds. Raises ValueError, TypeError or KeyError where it holds none of the run `tag`."""
+    raw = json.loads(data)
+    header = Header(**{**raw, "pins": Pins(**raw["pins"])})
+    _check(header, tag)
+    return header
 
 
 def _check(header: Header, tag: str) -> None:

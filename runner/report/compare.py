@@ -8,29 +8,28 @@ pins are the same: `differences` says where they are not. Scores in bits per byt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from runner.record.faults import Faults
 from runner.report import text
 from runner.report.status import status
 from runner.trial import Entry, Pins
 from runner.usage import usage_of
 
-AXES = ("trials", "hours", "cost")
-
 
 @dataclass(frozen=True)
 class Run:
-    """One run. faults_usd: what faults of its proposer cost, over and above its trials."""
+    """One run. faults: of its proposer, which cost over and above its trials."""
 
     tag: str
     entries: Sequence[Entry]
     pins: Pins
-    faults_usd: float | None = None
+    faults: Faults = field(default_factory=Faults)
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,9 @@ def cost(entry: Entry) -> float:
 
 def summary(run: Run) -> dict[str, Any]:
     """One run as a row, JSON-serialisable; None where something is not known."""
-    found = status(run.tag, run.entries)
+    found = status(run.tag, run.entries, faults=run.faults)
     time = sum(hours(entry) for entry in run.entries)
-    costs = [usage_of(entry.meta).cost_usd for entry in run.entries] + [run.faults_usd]
-    known = [value for value in costs if value is not None]
-    dollars, gain = sum(known) if known else None, found["gain_bpb"]
+    dollars, gain = found["cost_usd"], found["gain_bpb"]
     return {
         "tag": run.tag,
         "agent": _agent(run.entries),

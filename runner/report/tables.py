@@ -26,7 +26,6 @@ from runner.report.layout import NARROW
 from runner.report.watched import wall
 from runner.trial import Entry, Status
 
-LOG_LIMIT = 50  # trials that `runner log` shows unless told otherwise
 _NOTE_COLUMNS = 24  # that a note gets before other columns are left out
 _INDENT = 6
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len
@@ -157,6 +158,14 @@ def count(value: float | None) -> str:
     """A whole number with thousands separated."""
     number = finite(value)
     return MISSING if number is None else f"{number:,.0f}" if abs(number) < 1e15 else f"{number:.3g}"
+
+
+def moment(stamp: str) -> float | None:
+    """Seconds since the epoch of an ISO 8601 time; None for any other text."""
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return None
 
 
 def duration(seconds: float | None) -> str:

@@ -52,7 +52,7 @@ class Visit:
     or `cancelled`.
 
     files: what was wanted: its bytes, or a sentence that says why they are not taken. setup_seconds: from the first
-    volume to the start of the agent's program. memory_mb: the most it had, None where the engine did not tell.
+    volume to the start of the agent's program.
     """
 
     exit_code: int | None
@@ -65,5 +65,3 @@ class Visit:
     output_bytes: int
     files: Mapping[str, bytes | str]
     traffic: Traffic
-    gateway_log: bytes
-    memory_mb: float | None = None

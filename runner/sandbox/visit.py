@@ -80,7 +80,7 @@ class AgentBox:
             files = {path: place.read(path, limit) for path, limit in task.wanted.items()}
             return Visit(
                 ran.exit_code, ran.stopped, ran.oom, ran.seconds, setup, ran.out.value(), ran.err.value(),
-                ran.out.total + ran.err.total, files, gate.traffic(), gate.log, ran.memory_mb,
+                ran.out.total + ran.err.total, files, gate.traffic(),
             )  # fmt: skip
 
     @contextmanager
@@ -211,7 +211,6 @@ class _Ran:
         self.stopped = ""
         self.oom = False
         self.seconds = 0.0
-        self.memory_mb: float | None = None
         self._most = output_bytes
         self._quiet = quiet_seconds
         self._last = time.monotonic()
@@ -243,8 +242,7 @@ class _Ran:
         self.exit_code, self.oom, self.seconds = ended.exit_code, ended.oom, ended.seconds
         self.stopped = "timeout" if ended.killed else ""
 
-    def _look(self, watch: MemoryWatch) -> None:
-        self.memory_mb = watch.peak_mb
+    def _look(self, _: MemoryWatch) -> None:
         if self._cancelled.is_set():
             raise _Enough("cancelled")
         if self.out.total + self.err.total > self._most:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ class TrialRun:
 
 def build(folder: RunFolder, header: Header, entry: Entry, diff: Callable[[str, str], str]) -> TrialRun:
     """Of one entry. diff: gives what changed between two commits. Never raises for what is missing."""
-    ended = _moment(entry.time)
+    ended = text.moment(entry.time) or 0.0
     plot = folder.plot if folder.plot.is_file() else None
     try:
         changed = text.clean(diff(entry.parent_commit, entry.commit), _DIFF)
@@ -81,13 +80,6 @@ def build(folder: RunFolder, header: Header, entry: Entry, diff: Callable[[str, 
         samples=files.samples_of(folder.trial(entry.number)),
         plot=plot,
     )
-
-
-def _moment(stamp: str) -> float:
-    try:
-        return datetime.fromisoformat(stamp).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _parameters(folder: RunFolder, header: Header, entry: Entry) -> dict[str, str | int | float]:

@@ -7,18 +7,16 @@ times in seconds. Metadata of agents and `holdout.json` are read tolerantly: wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
+from runner.record.faults import Faults
 from runner.report import status as standing
 from runner.report import text
 from runner.report.series import prepare
-from runner.trial import Entry, Role
-from runner.usage import total, usage_of
+from runner.trial import Entry
 
 DIGITS = 7  # that matter, of a number in the page
 _PARTS = ("training", "scoring", "agent", "other")
-_GPU_READINGS = ("utilisation", "utilization", "temperature", "power", "energy", "clock", "throttl", "ecc")
 
 
 def number(value: Any, digits: int = DIGITS) -> float | int | None:
@@ -36,13 +34,6 @@ def numbers(raw: Mapping[str, Any], limit: int = 24) -> dict[str, float | int]:
     return {key: value for key, value in found if value is not None}
 
 
-def _seconds(stamp: str) -> float | None:
-    try:
-        return datetime.fromisoformat(stamp).timestamp()
-    except ValueError:
-        return None
-
-
 def times(entries: Sequence[Entry], created: str) -> dict[str, float | int | None]:
     """Seconds by what they went into. `waiting`: between the run's start and its last verdict, and none of the others.
 
@@ -52,19 +43,11 @@ def times(entries: Sequence[Entry], created: str) -> dict[str, float | int | Non
     for entry in entries:
         for part, seconds in entry.timings.items():
             spent[part if part in spent else "other"] += text.finite(seconds) or 0.0
-    began, ended = _seconds(created), _seconds(entries[-1].time) if entries else None
+    began, ended = text.moment(created), text.moment(entries[-1].time) if entries else None
     elapsed = ended - began if began is not None and ended is not None else 0.0
     return {part: number(s) for part, s in spent.items()} | {
         "waiting": number(max(0.0, elapsed - sum(spent.values())))
     }
-
-
-def _costs(entries: Sequence[Entry]) -> dict[str, float | int | None] | None:
-    """Dollars and tokens of all proposals, as far as agents told; None where none did."""
-    used = total(usage_of(entry.meta) for entry in entries)
-    if used.cost_usd is None and used.tokens_in is None and used.tokens_out is None:
-        return None
-    return {"usd": number(used.cost_usd), "tokens_in": used.tokens_in, "tokens_out": used.tokens_out}
 
 
 def gpu(entries: Sequence[Entry]) -> dict[str, Any] | None:
@@ -76,10 +59,6 @@ def gpu(entries: Sequence[Entry]) -> dict[str, Any] | None:
     name = str(first.get("name", "GPU")) if isinstance(first, Mapping) else str(first)
     peaks = [peak for entry in entries if (peak := text.finite(entry.peak_vram_mb)) is not None]
     readings = numbers(first) if isinstance(first, Mapping) else {}
-    for attempt in (a for entry in entries[-1:] for a in entry.attempts if a.role is not Role.INCUMBENT):
-        readings |= numbers(
-            {k: v for k, v in attempt.numbers.items() if any(part in k for part in _GPU_READINGS)}
-        )
     return {"name": text.line(name, 80), "peak_mb": number(max(peaks)) if peaks else None, "readings": readings}
 
 
@@ -100,14 +79,22 @@ def holdout(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def run_facts(
-    entries: Sequence[Entry], tag: str, created: str, current: Mapping[str, Any] | None, made: str
+    entries: Sequence[Entry],
+    tag: str,
+    created: str,
+    current: Mapping[str, Any] | None,
+    made: str,
+    faults: Faults | None = None,
 ) -> dict[str, Any]:
-    """Where the run stands and what it was worth; the staircase's line and band. See `model.py` for the rest."""
-    found = standing.status(tag, entries, current)
+    """Where the run stands and what it was worth; the staircase's line and band. See `model.py` for the rest.
+
+    Money and tokens count what faults of the proposer cost, as everywhere.
+    """
+    found = standing.status(tag, entries, current, faults=faults)
     split, series = times(entries, created), prepare(entries)
     hours = sum(split[part] or 0 for part in ("training", "scoring")) / 3600
-    paid, gain = _costs(entries), text.finite(found["gain_bpb"])
-    dollars = paid["usd"] if paid else None
+    gain, dollars = text.finite(found["gain_bpb"]), number(found["cost_usd"])
+    paid = {"usd": dollars, "tokens_in": found["tokens_in"], "tokens_out": found["tokens_out"]}
     chosen = ("state", "proposals", "kept", "discarded", "crashed", "best_trial", "current")
     return {
         "tag": tag,
@@ -122,7 +109,7 @@ def run_facts(
         "times": split,
         "hours": number(hours),
         "per_hour": number(gain / hours) if gain is not None and hours else None,
-        "cost": paid,
+        "cost": None if set(paid.values()) == {None} else paid,
         "per_cost": number(gain / dollars) if gain is not None and dollars else None,
         "gpu": gpu(entries),
         "low": number(series.low),

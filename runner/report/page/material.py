@@ -10,24 +10,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from runner import holdouts
+from runner.record import faults
+from runner.record.faults import Faults
 from runner.record.run import RunFolder
 from runner.report import text
 from runner.report.page.limits import Lines
-from runner.trial import Entry, Role, Status
+from runner.trial import Entry, Status
 
 DIFF_CHARACTERS = 32_768  # looked at, of a diff's beginning
 LOG_BYTES = 16_384  # looked at, of a log's end
 LOG_LINES = 24
 CURVE_BYTES = 1 << 20
 SAMPLE_BYTES = 65_536
-HOLDOUT_BYTES = 65_536
 PROMPTS = 8  # of a kept version
 _HEAD = ("diff --git ", "index ", "--- a/", "+++ b/")
 
-Points = tuple[tuple[float, float], ...]  # (step, loss), in the order of reporting
+CURVE_POINTS = 100  # of one curve, at most
+Points = tuple[tuple[float, float], ...]  # (step, loss), by step
 Diffs = Callable[[Sequence[Entry]], Mapping[int, str]]
 
 
@@ -56,6 +60,7 @@ class Material:
     details: Mapping[int, Detail]
     samples: Mapping[int, Sequence[Sample]]
     holdout: Mapping[str, Any] | None
+    faults: Faults = field(default_factory=Faults)
 
 
 def no_diffs(entries: Sequence[Entry]) -> Mapping[int, str]:
@@ -74,19 +79,21 @@ class Reader:
     def read(self, entries: Sequence[Entry]) -> Material:
         fresh = [entry for entry in entries if entry.number not in self._known]
         found = self.diffs(fresh) if fresh else {}
-        for entry in fresh:
-            self._known[entry.number] = self._detail(entry, found.get(entry.number))
+        details = self._known | {e.number: self._detail(e, found.get(e.number)) for e in fresh}
+        # What git did not answer is asked again; all else of a trial that is recorded stays as it is.
+        self._known = {number: known for number, known in details.items() if known.diff is not None}
         kept = [entry.number for entry in entries if entry.status is Status.KEEP]
         drawn = {number: samples_of(self.folder.trial(number)) for number in kept}
         samples = _prompted({number: found for number, found in drawn.items() if found})
-        return Material(self._known, samples, _object(self.folder.path / "holdout.json", HOLDOUT_BYTES))
+        held, wrong = holdouts.read(self.folder.holdout), faults.read(self.folder.faults)
+        return Material(details, samples, held, wrong)
 
     def _detail(self, entry: Entry, diff: str | None) -> Detail:
         place = self.folder.trial(entry.number)
-        own = max((i for i, a in enumerate(entry.attempts) if a.role is not Role.INCUMBENT), default=0)
-        name = f"attempt-{own}.log"
-        curves = tuple(curve_of(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
-        return detail(diff, _end(place / name, LOG_BYTES), f"trials/{place.name}/{name}", curves)
+        log = self.folder.log_of(entry)
+        read = (curve_of(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
+        curves = tuple(thin(points, CURVE_POINTS) for points in read)
+        return detail(diff, end_of(log, LOG_BYTES), f"trials/{place.name}/{log.name}", curves)
 
 
 def detail(diff: str | None, log: bytes = b"", log_name: str = "", curves: tuple[Points, ...] = ()) -> Detail:
@@ -97,7 +104,7 @@ def detail(diff: str | None, log: bytes = b"", log_name: str = "", curves: tuple
     return Detail(shown, Lines.of(log, LOG_BYTES, tail=True, most=LOG_LINES), log_name, curves)
 
 
-def _end(path: Path, limit: int) -> bytes:
+def end_of(path: Path, limit: int) -> bytes:
     """The last `limit` bytes of a file; empty where there is none."""
     try:
         with path.open("rb") as file:
@@ -122,11 +129,6 @@ def _json(raw: bytes) -> Any:
         return None
 
 
-def _object(path: Path, limit: int) -> Mapping[str, Any] | None:
-    found = _json(_beginning(path, limit))
-    return found if isinstance(found, dict) else None
-
-
 def curve_of(path: Path) -> Points:
     points = []
     for line in _beginning(path, CURVE_BYTES).splitlines():
@@ -135,7 +137,18 @@ def curve_of(path: Path) -> Points:
             step, loss = text.finite(point.get("step")), text.finite(point.get("loss"))
             if step is not None and loss is not None:
                 points.append((step, loss))
-    return tuple(points)
+    return tuple(sorted(points))
+
+
+def thin(points: Points, most: int) -> Points:
+    """At most `most` points: the first, the last, and means over equal stretches between."""
+    if len(points) <= most or most < 3:
+        return points if len(points) <= most else points[-1:]
+    inner, width = points[1:-1], most - 2
+    edges = [len(inner) * i // width for i in range(width + 1)]
+    parts = [inner[a:b] for a, b in pairwise(edges)]
+    means = [(part[len(part) // 2][0], sum(loss for _, loss in part) / len(part)) for part in parts if part]
+    return (points[0], *means, points[-1])
 
 
 def samples_of(place: Path) -> list[Sample]:

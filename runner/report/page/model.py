@@ -28,7 +28,6 @@ LOGS, LOG = 0.15, 3_000
 CURVES, CURVE = 0.29, 4_000
 SAMPLES, SAMPLE = 0.13, 2_400
 _POINT = 14  # bytes of a point of a curve
-_POINTS = 100  # of one curve, at most
 
 
 def build(
@@ -45,7 +44,7 @@ def build(
     current: as in `status.status`, while a program works on the run. after: only the trials from this number on are
     given in full, for a page that has the others. note: a sentence for the page's foot, such as that git is missing.
     """
-    facts = run_facts(entries, header.tag, header.created, current, now())
+    facts = run_facts(entries, header.tag, header.created, current, now(), material.faults)
     facts["holdout"] = holdout(material.holdout)
     facts |= {"note": text.line(note, 300), **_settings(header)}
     shown = [trial(entry) for entry in entries]
@@ -72,7 +71,7 @@ def _long(everyone: Sequence[Detail], after: int, budget: int) -> list[dict[str,
     """Diff, log and curves of the trials from `after` on, cut to their fair shares among everyone's."""
     diffs = min(DIFF, limits.share([d.diff.size if d.diff else 0 for d in everyone], int(budget * DIFFS)))
     logs = min(LOG, limits.share([d.log.size for d in everyone], int(budget * LOGS)))
-    points = [sum(min(len(found), _POINTS) for found in d.curves) * _POINT for d in everyone]
+    points = [sum(len(found) for found in d.curves) * _POINT for d in everyone]
     share = min(CURVE, limits.share(points, int(budget * CURVES))) // _POINT
     return [_one(detail, diffs, logs, share) for detail in everyone[after:]]
 
@@ -81,7 +80,7 @@ def _one(detail: Detail, diffs: int, logs: int, points: int) -> dict[str, Any]:
     shown, missing = detail.diff.cut(diffs) if detail.diff else ("", 0)
     tail, _ = detail.log.cut(logs)
     drawn = sum(len(found) > 1 for found in detail.curves) or 1
-    curves = [curve(found, min(_POINTS, max(3, points // drawn))) for found in detail.curves]
+    curves = [curve(found, max(3, points // drawn)) for found in detail.curves]
     more = detail.diff is not None and detail.diff.more
     found = {"diff": shown, "cut": missing + more, "log": tail, "log_name": detail.log_name if tail else ""}
     result: dict[str, Any] = {key: value for key, value in found.items() if value}

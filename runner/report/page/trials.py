@@ -6,13 +6,12 @@ Pure. The long parts (diff, log, curves) come in already cut to their share of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from runner.report import lines, text
 from runner.report.page import limits
 from runner.report.page.facts import number, numbers
-from runner.report.page.material import Points
+from runner.report.page.material import Points, thin
 from runner.report.series import sigma
 from runner.trial import Attempt, Entry
 from runner.usage import usage_of
@@ -47,22 +46,11 @@ def attempt(raw: Attempt) -> dict[str, Any]:
     return {"seed": number(raw.seed, 15), **filled(facts)}
 
 
-def thin(points: Points, most: int) -> Points:
-    """At most `most` points: the first, the last, and means over equal stretches between."""
-    if len(points) <= most or most < 3:
-        return points if len(points) <= most else points[-1:]
-    inner, width = points[1:-1], most - 2
-    edges = [len(inner) * i // width for i in range(width + 1)]
-    parts = [inner[a:b] for a, b in pairwise(edges)]
-    means = [(part[len(part) // 2][0], sum(loss for _, loss in part) / len(part)) for part in parts if part]
-    return (points[0], *means, points[-1])
-
-
 def curve(points: Points, most: int) -> dict[str, list[Any]] | None:
     """Steps and losses, for drawing; None where there is nothing to draw a line through."""
     if len(points) < 2:
         return None
-    shown = thin(tuple(sorted(points)), most)
+    shown = thin(points, most)
     return {"x": [number(step, 6) for step, _ in shown], "y": [number(loss, 4) for _, loss in shown]}
 
 
