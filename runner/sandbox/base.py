@@ -6,6 +6,7 @@ mmdebstrap itself where root or password-less sudo allows.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -60,7 +61,9 @@ def debian_base(
         progress("importing the base image", None)
         with faults("importing the base image"), archive.open("rb") as tar:
             chunks = iter(lambda: tar.read(1 << 20), b"")  # a file itself would be sent with two lengths
-            engine.api.import_image_from_stream(chunks, *name.split(":"))
+            said = engine.api.import_image_from_stream(chunks, *name.split(":"))
+            if not image_id(engine, name):  # Podman gives it the tag `latest`, whatever it was told
+                engine.api.tag(json.loads(said.splitlines()[-1])["status"], *name.split(":"))
     return name
 
 

@@ -244,8 +244,9 @@ class Box:
             return fault
         for _ in range(20):  # the connection breaks a moment before the state says so
             state = container.state()
+            oom = container.died_of_memory(state)  # at every look: Podman does not say so, and the counter goes
             if not state.get("Running"):
-                if state.get("OOMKilled"):
+                if oom:
                     return ModelFault(Ending.OOM, f"the model was killed for memory ({phase})")
                 return ModelFault(
                     Ending.CRASH, f"the model ended with exit code {state.get('ExitCode')} ({phase})"

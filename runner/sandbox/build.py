@@ -33,7 +33,10 @@ def pull(engine: Engine, name: str, progress: Progress) -> str:
         return ""
     progress(f"pulling {name}", None)
     try:
-        engine.api.pull(name)
+        # What goes wrong is an HTTP error with Docker, and the last line of an answer that began well with Podman.
+        for line in engine.api.pull(name, stream=True, decode=True):
+            if "error" in line:
+                return str(line["error"])
     except docker.errors.APIError as error:
         return str(error.explanation)
     return ""

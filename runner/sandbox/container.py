@@ -26,6 +26,7 @@ from runner.sandbox.evidence import Ended, MemoryWatch
 from runner.sandbox.stream import Attached
 
 TICK = 0.25  # seconds between looks at a container under way
+WHOLE, LOOKS = b"\n.whole.", 10  # last word of a command in a keeper, and how often it is run without it
 GONE_WITHIN = 20.0  # seconds that a killed container may take to be gone before it is the engine's fault
 
 
@@ -91,7 +92,7 @@ class Container:
         """
         ended = threading.Event()
         threading.Thread(target=self._wait_for_end, args=(ended,), daemon=True, name="waiter").start()
-        watch = self._watch or MemoryWatch(self._engine, self.id)
+        watch = self._watch = self._watch or MemoryWatch(self._engine, self.id)
         killed = flood = False
         while not ended.is_set():
             left = deadline - time.monotonic()
@@ -106,6 +107,7 @@ class Container:
                     on_tick(watch)
         now = time.monotonic()
         state = self.state()
+        oom = self.died_of_memory(state)
         seconds, budget = now - self.started, deadline - self.started
         if not killed and not flood and seconds > budget and (ran := _ran(state)) is not None and ran > budget:
             # This process was stopped or starved at the deadline and beyond; PID 1 did what it should have done.
@@ -115,7 +117,7 @@ class Container:
             killed=killed,
             seconds=seconds,
             overrun_seconds=max(0.0, seconds - budget) if killed else 0.0,
-            oom=bool(state.get("OOMKilled")) or watch.oom_kills > 0,
+            oom=oom,
             peak_memory_mb=watch.peak_mb,
             flooded=flood,
         )
@@ -138,6 +140,12 @@ class Container:
         with faults("looking at the container"):
             state: dict[str, Any] = self._api.inspect_container(self.id)["State"]
         return state
+
+    def died_of_memory(self, state: dict[str, Any]) -> bool:
+        """Whether the engine (`state`) or the kernel's counter, while it is still there, tells of a kill for memory."""
+        if self._watch:
+            self._watch.sample()
+        return bool(state.get("OOMKilled")) or (self._watch is not None and self._watch.oom_kills > 0)
 
     def kill(self) -> None:
         """SIGKILL, then sees that the container runs no more. Raises InfraError if it still does."""
@@ -189,11 +197,19 @@ class Container:
             partial.replace(to)
 
     def execute(self, command: list[str], limit: int) -> bytes:
-        """Output of a short command of the image, run as the payload's user. Only for keepers."""
+        """Output of a short command of the image that changes nothing, run as the payload's user. Only for keepers.
+
+        Podman may lose the output's end, or all of it: a last word tells, and the command is run again.
+        """
         user = f"{specs.PAYLOAD_UID}:{specs.PAYLOAD_UID}"
-        with faults("looking into the container"):
-            made = self._api.exec_create(self.id, command, user=user, stderr=False)
-            return bytes(self._api.exec_start(made["Id"]))[:limit]
+        whole = ["sh", "-c", '"$@"; printf %s "$0"', WHOLE.decode(), *command]
+        for _ in range(LOOKS):
+            with faults("looking into the container"):
+                made = self._api.exec_create(self.id, whole, user=user, stderr=False)
+                said = bytes(self._api.exec_start(made["Id"]))
+            if said.endswith(WHOLE):
+                return said.removesuffix(WHOLE)[:limit]
+        raise InfraError(f"the engine lost what a command in the container {self.spec.name} said")
 
     def remove(self) -> None:
         """Ends and removes the container; does nothing if it is gone."""
