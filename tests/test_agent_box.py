@@ -26,7 +26,7 @@ def box(engine: Any) -> AgentBox:
     def quiet(what: str, fraction: float | None) -> None:
         pass
 
-    image = agent_images.agent_image(engine, "none", {}, {}, (), quiet)
+    image = agent_images.agent_image(engine, "none", {}, {}, (), "3.13", quiet)
     return AgentBox(engine, image, agent_images.gateway_image(engine, quiet), SMALL)
 
 
@@ -62,10 +62,10 @@ def test_nothing_but_the_api_is_reached(box: AgentBox, tag: str, api: Api) -> No
     left = visit(box, tag, api, "reaches_out", seconds=60)
     said = left.stdout.decode()
     assert "GOT" not in said
-    assert said.count("refused") >= 20
+    refused = [line for line in said.splitlines() if line.startswith("refused")]
+    assert len(refused) == 10 + 2 + 15 + 1  # places, kinds of sockets, requests, bytes that are no text
     assert set(api.paths()) <= {"/v1/models/redirect", "/v1/messages"}
     assert left.traffic.refused >= 14
-    assert "files" not in str(api.paths())
     assert any("other.example" in line for line in left.traffic.refusals)
     assert any("redirect" in line for line in left.traffic.refusals)
 
@@ -85,15 +85,18 @@ def test_a_link_or_a_folder_in_place_of_its_files_is_not_followed(box: AgentBox,
 def test_forks_are_bounded_and_end_at_its_time(box: AgentBox, tag: str, api: Api) -> None:
     left = visit(box, tag, api, "forks", seconds=2)
     assert left.stopped == "timeout"
-    assert b"stopped after" in left.stdout
+    assert int(left.stdout.split(b"stopped after ")[1].split()[0]) < SMALL.pids
     assert left.seconds < 10
 
 
 def test_its_disk_is_bounded_in_bytes_and_files(box: AgentBox, tag: str, api: Api) -> None:
     left = visit(box, tag, api, "fills_disk", seconds=60)
     said = left.stdout.decode()
+    if box.engine.info.name == "podman":
+        pytest.xfail("Podman takes no bound on files for a tmpfs of its own: memory alone bounds them")
+    assert not left.oom
     assert "GOT" not in said
-    assert said.count("bounded") >= 7 or left.oom
+    assert sum(line.startswith("bounded ") for line in said.splitlines()) == 8, said
 
 
 def test_one_that_never_ends_is_killed_at_its_time(box: AgentBox, tag: str, api: Api) -> None:

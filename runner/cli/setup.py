@@ -95,19 +95,47 @@ def check(lab: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("tags", nargs=-1)
 @click.option("--everything", is_flag=True, help="Also the images and the data volumes in the engine.")
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="SPEC",
+    help="Of what piles up keep what was used within 14d (m h d w), or 20GB of it; may be given twice.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="With --keep: where runner ci keeps its state, if elsewhere.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def clean(lab: Path, tags: tuple[str, ...], everything: bool, yes: bool) -> None:
+def clean(
+    lab: Path,
+    tags: tuple[str, ...],
+    everything: bool,
+    keep: tuple[str, ...],
+    state: Path | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
     """Remove what killed runs left in the engine; and the runs TAGS with branch, refs and folder, if named.
 
+    With --keep also what piles up: images and data volumes, the state of runner ci, checkpoints and logs of runs but
+    the newest, temporary folders. Nothing that is in use, and no ledger, commit or ref.
+
     \b
-    runner clean                  leftovers only
-    runner clean nov21 nov22      two runs, after a question
+    runner clean                            leftovers only
+    runner clean --keep 14d --keep 20GB     what is old, and what is too much
+    runner clean --keep 14d --dry-run
+    runner clean nov21 nov22                two runs, after a question
     """
+    from runner import keep as keeping
     from runner.jobs import lab_at
     from runner.jobs import setup as work
 
-    if tags and not yes:
+    kept = keeping.parse(keep) if keep else None
+    if tags and not yes and not dry_run:
         click.confirm(f"Remove {', '.join(tags)} with branch, trials and files?", abort=True, err=True)
-    for removed in work.clean(lab_at(lab), tags, everything=everything):
-        click.echo(f"removed {removed}", err=True)
+    lines = work.clean(lab_at(lab), tags, everything=everything, keep=kept, state=state, dry_run=dry_run)
+    for line in lines:
+        click.echo(line, err=True)

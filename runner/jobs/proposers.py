@@ -91,10 +91,9 @@ def images(engine: Engine, recipe: Recipe, step: Step) -> tuple[str, str]:
         gateway = agent_images.gateway_image(engine, progress)
     with step(f"image of {recipe.title}") as progress:
         install = recipe.install
-        npm = install.npm_and_node
-        python = "3.13" if install.takes((3, 13)) else "3.11"
+        npm, python = install.npm_and_node, install.interpreter
         agent = agent_images.agent_image(
-            engine, recipe.name, npm, install.pip, install.debian, progress, python
+            engine, recipe.name, npm, install.pip, install.debian, python, progress
         )
     return gateway, agent
 
@@ -102,4 +101,5 @@ def images(engine: Engine, recipe: Recipe, step: Step) -> tuple[str, str]:
 def image_name(recipe: Recipe) -> str:
     """The name that the agent's image has once it is built."""
     install = recipe.install
-    return agent_images.agent_name(recipe.name, install.npm_and_node, install.pip, install.debian)
+    npm, python = install.npm_and_node, install.interpreter
+    return agent_images.agent_name(recipe.name, npm, install.pip, install.debian, python)

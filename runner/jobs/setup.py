@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import click
 from runner import assemble, data
 from runner.agents.recipe import find
 from runner.errors import UsageError
-from runner.jobs import proposers
+from runner.jobs import proposers, prune
+from runner.keep import Keep
 from runner.lab import Lab
 from runner.record.repo import LabRepo
 from runner.report import consoles
@@ -21,7 +22,7 @@ from runner.report.screen import Screen
 from runner.run import remove_run
 from runner.sandbox.engine import Engine
 from runner.sandbox.images import trial_image
-from runner.sandbox.reaper import forget, reap
+from runner.sandbox.reaper import forget, leftovers, reap
 
 TEMPLATE = ("Dockerfile", "images", "prepare", "program.md", "runner.toml", "train")
 
@@ -73,12 +74,32 @@ def new(folder: Path) -> None:
     click.echo(f"A lab is in {folder}. Next: cd {folder} && runner go")
 
 
-def clean(lab: Lab, tags: Sequence[str], *, everything: bool) -> list[str]:
-    """What was removed: leftovers of killed runs, the runs named, and with `everything` images and data volumes."""
+def clean(
+    lab: Lab,
+    tags: Sequence[str],
+    *,
+    everything: bool,
+    keep: Keep | None = None,
+    state: Path | None = None,
+    dry_run: bool = False,
+) -> Iterator[str]:
+    """A line about each thing that was removed, or with `dry_run` would be.
+
+    Leftovers of killed runs, the runs named, with `everything` images and data volumes, and what `keep` does not keep
+    of what piles up (`prune.py`).
+    """
     with closing(Engine(lab.settings.engine.url)) as engine:
-        removed = reap(engine)
-        if everything:
-            removed += forget(engine)
+        if dry_run:
+            yield from (f"would remove {name}" for name in leftovers(engine))
+            if everything:
+                yield "would remove all images and data volumes of ours that are not in use"
+        else:
+            yield from (f"removed {name}" for name in reap(engine))
+            yield from (f"removed {name}" for name in (forget(engine) if everything else ()))
+        if keep:
+            yield from prune.prune(lab, engine, keep, state=state, dry_run=dry_run)
     for tag in tags:
-        removed += remove_run(lab, LabRepo(lab.root), tag)
-    return removed
+        if dry_run:
+            yield f"would remove the run {tag} with branch, trials and files"
+        else:
+            yield from (f"removed {name}" for name in remove_run(lab, LabRepo(lab.root), tag))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from runner.errors import MissingError
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,25 @@ def gpus() -> list[Gpu]:
     finally:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
+
+
+def named(found: Sequence[Gpu], wanted: str) -> list[Gpu]:
+    """Those of `found` with the number, the UUID or the part of a name `wanted`; all where it is empty.
+
+    Raises MissingError where there are GPUs and none is meant.
+    """
+    if not wanted or not found:
+        return list(found)
+    word = wanted.casefold()
+    chosen = [gpu for at, gpu in enumerate(found) if word in (str(at), gpu.uuid.casefold())]
+    if not wanted.isdecimal():
+        chosen = chosen or [gpu for gpu in found if word in gpu.name.casefold()]
+    if not chosen:
+        here = ", ".join(f"{at}: {gpu.name} {gpu.uuid}" for at, gpu in enumerate(found))
+        raise MissingError(
+            f"no GPU of this machine is {wanted[:100]!r}", f"Set AUTORESEARCH_GPU to one of {here}"
+        )
+    return chosen
 
 
 def _text(value: str | bytes) -> str:

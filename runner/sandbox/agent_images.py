@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.errors import InfraError
+from runner.sandbox import used
 from runner.sandbox.base import debian_base
 from runner.sandbox.build import Progress, build, image_id, pull
 from runner.sandbox.engine import Engine, faults
@@ -35,9 +36,11 @@ def gateway_image(engine: Engine, progress: Progress) -> str:
     return _built(engine, gateway_name(), IMAGES / "gateway.Dockerfile", {}, progress)
 
 
-def agent_name(agent: str, npm: Mapping[str, str], pip: Mapping[str, str], debian: Sequence[str]) -> str:
+def agent_name(
+    agent: str, npm: Mapping[str, str], pip: Mapping[str, str], debian: Sequence[str], python: str
+) -> str:
     """The name of an agent's image. npm, pip: packages and their exact versions. debian: packages besides."""
-    digest = _digest(IMAGES / "agent.Dockerfile", json.dumps([dict(npm), dict(pip), list(debian)]))
+    digest = _digest(IMAGES / "agent.Dockerfile", json.dumps([dict(npm), dict(pip), list(debian), python]))
     return f"autoresearch/agent-{agent}:{digest}"
 
 
@@ -47,8 +50,8 @@ def agent_image(
     npm: Mapping[str, str],
     pip: Mapping[str, str],
     debian: Sequence[str],
+    python: str,
     progress: Progress,
-    python: str = "3.13",
 ) -> str:
     """The id of an agent's image, built first if it is not there. python: a key of `RELEASES`.
 
@@ -59,7 +62,7 @@ def agent_image(
         "PIP": " ".join(f"{name}=={version}" for name, version in pip.items()),
         "DEBIAN": " ".join(debian),
     }
-    name = agent_name(agent, npm, pip, debian)
+    name = agent_name(agent, npm, pip, debian, python)
     return _built(engine, name, IMAGES / "agent.Dockerfile", arguments, progress, RELEASES[python])
 
 
@@ -77,7 +80,7 @@ def _built(
     progress: Progress,
     release: str = "trixie",
 ) -> str:
-    if found := image_id(engine, name):
+    if found := image_id(engine, used.hold(name)):
         return found
     context: dict[str, Path | bytes] = {"Dockerfile": dockerfile, "certificates.pem": host_certificates()}
     passed = {key: os.environ[key] for key in PASSED if key in os.environ}

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from runner.config import ImageSettings
 from runner.errors import InfraError, MissingError, UsageError
+from runner.sandbox import used
 from runner.sandbox.base import python_base
 from runner.sandbox.build import Progress, build, image_id, pull
 from runner.sandbox.engine import Engine, faults
@@ -31,7 +32,7 @@ def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: boo
 
     Raises UsageError for a broken Dockerfile or requirements, MissingError and InfraError for the machine.
     """
-    name = image_name(lab, settings, cuda=cuda)
+    name = used.hold(image_name(lab, settings, cuda=cuda))
     found = image_id(engine, name)
     if found:
         return found

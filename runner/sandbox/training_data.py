@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.sandbox import owner, volumes
+from runner.sandbox import owner, used, volumes
 from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL, ContainerSpec, Limits, Mount
@@ -22,7 +22,7 @@ COMPLETE = ".complete"
 
 def data_volume(engine: Engine, image: str, digest: str, files: Sequence[Path]) -> str:
     """The name of the volume that holds `files`, made and filled if need be. Raises InfraError."""
-    name = f"autoresearch-data-{digest[:16]}"
+    name = used.hold(f"autoresearch-data-{digest[:16]}")
     labels = {LABEL: "data"}
     with faults("creating the data volume"):
         engine.api.create_volume(name, labels=labels)  # does nothing if it is there
