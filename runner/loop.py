@@ -81,6 +81,13 @@ class Loop:
                     raise
                 limits.count()
 
+    def one(self, trial: Trial) -> None:
+        """One trial from its first training to the record, against `standing`. Raises as `run`."""
+        if trial.number:
+            self._candidate(trial)
+        else:
+            self._baseline(trial.proposal)
+
     def _baseline(self, baseline: Proposal) -> None:
         trial = Trial(0, baseline, baseline.source)
         self._train(trial, Role.CANDIDATE, ratchet.calibration_trials(self.rule))
@@ -180,6 +187,8 @@ class Loop:
         against = measured.value if measured.incumbent else None
         value = statistics.fmean(own) if own and not trial.failed else None
         trial.suspicious = "" if trial.failed else trial.suspicious
+        accepted = trial.proposal.digest in self.accepted
+        trial.basis = ratchet.Basis(self.rule, self.known, self.floor, accepted).plain()
         entry = self.record.write(trial, verdict, status, Values(value, against, value if kept else against))
         self.standing = ratchet.after(self.standing, entry, self.rule)
         self.watcher.decided(entry)

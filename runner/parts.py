@@ -153,7 +153,10 @@ class Values:
 
 @dataclass
 class Trial:
-    """The trial under way: a proposal and its trainings so far. suspicious: why it is set aside, if it is."""
+    """The trial under way: a proposal and its trainings so far.
+
+    suspicious: why it is set aside, if it is. basis: what its verdict rests on beside the scores, once it is decided.
+    """
 
     number: int
     proposal: Proposal
@@ -161,6 +164,7 @@ class Trial:
     agent_seconds: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
     suspicious: str = ""
+    basis: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def failed(self) -> Attempt | None:

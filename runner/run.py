@@ -7,7 +7,6 @@ own seeds for `loop.Bench`. Opening a run refuses one whose pins differ from tho
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import secrets
 import shutil
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner import ratchet
 from runner.config import Settings
 from runner.errors import UsageError
 from runner.evaluate import Evaluator, Job
@@ -24,12 +24,14 @@ from runner.lab import Lab
 from runner.parts import Trial, Values, Watcher
 from runner.record.files import now
 from runner.record.ledger import Ledger
+from runner.record.message import commit_message
 from runner.record.reconcile import reconcile, record
 from runner.record.repo import LabRepo
 from runner.record.run import Header, RunFolder, atomic_write, existing
 from runner.record.tags import default_tag
 from runner.report import text
-from runner.trial import Attempt, Entry, History, Pins, Role, Status, Verdict, to_json
+from runner.seeds import seed_for
+from runner.trial import Attempt, Entry, History, Pins, Role, Status, Verdict, digest, to_json
 
 
 def choose_tag(lab: Lab, repo: LabRepo, tag: str, *, new: bool) -> str:
@@ -46,12 +48,6 @@ def choose_tag(lab: Lab, repo: LabRepo, tag: str, *, new: bool) -> str:
         if started:
             return max(started, key=lambda f: f.header().created).tag
     return tag or default_tag({*known, *repo.tags()}, datetime.now(UTC).date())
-
-
-def seed_for(run_seed: int, number: int, attempt: int) -> int:
-    """The seed of one training: the runner's choice, unknown to whoever wrote the proposal."""
-    mixed = hashlib.sha256(f"{run_seed}:{number}:{attempt}".encode()).digest()
-    return int.from_bytes(mixed[:4], "big") >> 1
 
 
 class Run:
@@ -95,15 +91,19 @@ class Run:
             self.on_message(message)
         if entry.status is not Status.KEEP:
             self.checkpoint(entry.number).unlink(missing_ok=True)
+        self.draw()
+        if entry.status is Status.KEEP:
+            self.on_kept(entry)
+        return self.ledger.entries[-1]
+
+    def draw(self) -> None:
+        """progress.png, whose fault is only told."""
         try:
             from runner.report import plot  # brings matplotlib
 
             plot.draw(self.entries, self.folder.plot, self.folder.tag)
         except Exception as error:  # a drawing: whatever is wrong with it, the run goes on
             self.on_message(f"progress.png could not be drawn: {error}")
-        if entry.status is Status.KEEP:
-            self.on_kept(entry)
-        return self.ledger.entries[-1]
 
     def _entry(self, trial: Trial, verdict: Verdict, status: Status, values: Values) -> Entry:
         proposal, best = trial.proposal, self.incumbent
@@ -132,13 +132,17 @@ class Run:
             timings=_timings(trial),
             suspicious=trial.suspicious,
             derived_from=proposal.parent,
+            basis=self._basis(trial),
         )
 
+    def _basis(self, trial: Trial) -> dict[str, Any]:
+        """What the verdict rests on; with the baseline the header too, so that the ledger's chain covers it."""
+        told = ratchet.shortened(trial.basis, self.header.settings.get("ratchet", {}))
+        return told if trial.number else {**told, "header": digest(self.folder.run_json.read_bytes())}
+
     def _message(self, trial: Trial, values: Values) -> str:
-        note = text.line(trial.proposal.note, 200) or "no note"
-        score = "did not end ok" if values.own is None else f"val_bpb {values.own:.6f}"
-        by = f"run {self.folder.tag}, trial {trial.number}, proposed by {trial.proposal.agent}"
-        return f"{note}\n\n{score}\n{by}\n"
+        note = text.line(trial.proposal.note, 200)
+        return commit_message(self.folder.tag, trial.number, note, trial.proposal.agent, values.own)
 
     def checkpoint(self, number: int) -> Path:
         """Where a trial's checkpoint is kept, as an archive that only containers open; kept trials have one."""

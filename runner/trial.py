@@ -166,7 +166,8 @@ class Entry:
     was judged by. incumbent_bpb: the value of the incumbent it was measured against (None for the baseline);
     best_bpb: the incumbent's value after it. suspicious: why its score was set aside for a person to look at, ""
     where it was not. derived_from: digest of the train.py that its proposer was shown, which is not the incumbent's
-    where it was asked for ahead of time; "" where that is not known.
+    where it was asked for ahead of time; "" where that is not known. basis: what the verdict rested on beside the
+    scores (`ratchet/basis.py`); empty in records from before there was such a field.
     """
 
     number: int
@@ -190,6 +191,7 @@ class Entry:
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds: agent, training, scoring, other
     suspicious: str = ""
     derived_from: str = ""
+    basis: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def peak_memory_mb(self) -> float | None:
@@ -244,6 +246,11 @@ def _attempt(raw: Mapping[str, Any]) -> Attempt:
     score = _noun(Score, raw["score"]) if raw["score"] else None
     known = {"ending": Ending(raw["ending"]), "role": Role(raw["role"]), "outcome": outcome, "score": score}
     return _noun(Attempt, {**raw, **known})
+
+
+def attempt_from_json(raw: Mapping[str, Any]) -> Attempt:
+    """The inverse of `to_json` for an Attempt. Raises KeyError, TypeError or ValueError on anything else."""
+    return _attempt(raw)
 
 
 def entry_from_json(raw: Mapping[str, Any]) -> Entry:

@@ -1,4 +1,4 @@
-"""Commands about the ratchet's rule and what it rests on: calibrate, replay, bench-rule."""
+"""Commands about the ratchet's rule and what it rests on: calibrate, replay, verify, bench-rule."""
 
 from __future__ import annotations
 
@@ -61,6 +61,49 @@ def replay(lab: Path, number: int, tag: str, trials: int, same_seeds: bool, as_j
     from runner.jobs import replay as work
 
     if not work.run(lab_at(lab), number, tag, trials, same_seeds=same_seeds, as_json=as_json):
+        sys.exit(1)
+
+
+def _trial(context: click.Context, option: click.Parameter, value: str) -> str:
+    """A trial's number, or `best`; empty where none was asked for."""
+    if value in ("", "best") or (value.isascii() and value.isdigit() and len(value) < 8):
+        return value
+    raise click.BadParameter(f"{value!r} is no trial: a number, or best", context, option)
+
+
+@click.command()
+@click.argument("tag", required=False, default="")
+@click.option(
+    "--replay",
+    "again",
+    metavar="N|best",
+    callback=_trial,
+    default="",
+    help="Then train that trial again; its outcome counts.",
+)
+@click.option(
+    "--seal", is_flag=True, help="If it verifies, put the record beside the trials' refs, to be pushed."
+)
+@click.option("--sealed", is_flag=True, help="Verify what was sealed, in any clone: runs/ is not needed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout and nothing else there.")
+@click.pass_obj
+def verify(lab: Path, tag: str, again: str, seal: bool, sealed: bool, as_json: bool) -> None:
+    """Check the record of a run (the newest) from end to end and name every edit of the past.
+
+    The ledger's chain, every trial's commit and ref, the branch, the pins, the seeds, and each verdict made again from
+    its scores by the loop itself. Changes nothing. Exit code 0: it verifies; 1: it does not, or the trial does not
+    reproduce.
+
+    \b
+    runner verify
+    runner verify nov23 --replay best             train the incumbent again, too
+    runner verify nov23 --seal                    then push: record and evidence
+    runner verify nov23 --sealed                  in another clone, from git alone
+    """
+    from runner.jobs import lab_at
+    from runner.jobs import verify as work
+
+    if not work.run(lab_at(lab), tag, again=again, seal=seal, sealed=sealed, as_json=as_json):
         sys.exit(1)
 
 

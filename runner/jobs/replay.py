@@ -102,6 +102,16 @@ def _failed(attempts: Sequence[Attempt]) -> Attempt | None:
 
 def run(lab: Lab, number: int, tag: str, trials: int, *, same_seeds: bool, as_json: bool) -> bool:
     """Trains it `trials` times, prints the answer; whether it reproduces. Raises UsageError, InfraError."""
+    facts = again(lab, number, tag, trials, same_seeds=same_seeds, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(facts))
+    return bool(facts["reproduces"])
+
+
+def again(
+    lab: Lab, number: int, tag: str, trials: int, *, same_seeds: bool = False, quiet: bool = False
+) -> dict[str, Any]:
+    """The object of `runner replay --json`; unless `quiet`, told on stdout too. Raises UsageError, InfraError."""
     folder = views.run_folder(lab.root, tag)
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
@@ -128,8 +138,9 @@ def run(lab: Lab, number: int, tag: str, trials: int, *, same_seeds: bool, as_js
     answer = judge(old, new, noise_without(entries, number, measured(folder, entry.pins)))
     facts = _facts(folder, entry, old, new, answer, same_seeds=same_seeds)
     atomic_write(place / "replay.json", (json.dumps(facts, indent=1) + "\n").encode())
-    _print(entry, old, new, answer, facts, as_json=as_json)
-    return bool(answer.same)
+    if not quiet:
+        _print(entry, old, new, answer, facts)
+    return facts
 
 
 def _entry(folder: RunFolder, entries: Sequence[Entry], number: int) -> Entry:
@@ -197,12 +208,7 @@ def _print(
     new: Sequence[Attempt],
     answer: Answer,
     facts: Mapping[str, Any],
-    *,
-    as_json: bool,
 ) -> None:
-    if as_json:
-        click.echo(json.dumps(facts))
-        return
     click.echo(f"trial {entry.number}, {entry.status}: {entry.note}")
     for name, attempts in (("recorded", old), ("again", new)):
         for attempt in attempts:

@@ -3,6 +3,7 @@
 Pure: imports nothing of the world. `decide` judges, `Standing` says what counts and which trainings are due.
 """
 
+from runner.ratchet.basis import Basis, basis_of, shortened
 from runner.ratchet.decide import decide, over_limits
 from runner.ratchet.noise import UNKNOWN, Noise, estimate, smallest_gain, update
 from runner.ratchet.replay import after, scores, standing_of
@@ -19,9 +20,11 @@ from runner.ratchet.standing import (
 
 __all__ = [
     "UNKNOWN",
+    "Basis",
     "Noise",
     "Standing",
     "after",
+    "basis_of",
     "calibration_trials",
     "confirmations",
     "count_tokens",
@@ -34,6 +37,7 @@ __all__ = [
     "reproduces",
     "runs",
     "scores",
+    "shortened",
     "smallest_gain",
     "sources",
     "standing_of",

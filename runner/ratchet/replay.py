@@ -24,7 +24,10 @@ def after(standing: Standing, entry: Entry, rule: RatchetSettings) -> Standing:
     during, later = split(entry.attempts)
     action = "keep" if entry.status is Status.KEEP else "discard"
     standing = standing.trained(*scores(during, Role.INCUMBENT)).decided(action, own, rule)
-    return standing.trained(*scores(later, Role.AFRESH if action == "keep" else Role.INCUMBENT))
+    fresh = scores(later, Role.AFRESH if action == "keep" else Role.INCUMBENT)
+    if not standing.incumbent and not fresh:  # kept under `greedy`, before the run went on under another rule
+        fresh = own
+    return standing.trained(*fresh)
 
 
 def split(attempts: Sequence[Attempt]) -> tuple[Sequence[Attempt], Sequence[Attempt]]:

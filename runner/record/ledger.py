@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -183,6 +184,34 @@ def decode(line: bytes, prev: str) -> tuple[Entry, str]:
     if raw.pop("prev") != prev:
         raise ValueError("it does not follow the line before it (a line was changed, added or removed)")
     return entry_from_json(raw), own
+
+
+@dataclass(frozen=True)
+class Line:
+    """A complete line as it stands, whatever the chain says. stated: its `hash`; real: the hash of its content.
+
+    canonical: whether it is written as `encode` writes it, to the byte.
+    """
+
+    entry: Entry
+    prev: str
+    stated: str
+    real: str
+    canonical: bool
+
+
+def parse(line: bytes) -> Line:
+    """A line without its newline. Raises what `decode` raises where it holds no entry at all."""
+    raw = _DECODER.decode(line.decode())
+    stated, body = raw.pop("hash"), canonical(raw)
+    prev = raw.pop("prev")
+    if not (isinstance(stated, str) and isinstance(prev, str)):
+        raise TypeError("its hashes are no text")
+    tail = line[-_TAIL:]
+    framed = tail.startswith(b',"hash":"') and tail.endswith(b'"}')
+    real = hashlib.sha256(line[:-_TAIL] + b"}" if framed else body).hexdigest()
+    written = body[:-1] + b',"hash":"' + stated.encode("utf-8", "replace") + b'"}'
+    return Line(entry_from_json(raw), prev, stated, real, written == line)
 
 
 def _refuse(name: str) -> NoReturn:

@@ -68,6 +68,11 @@ class LabRepo:
                 f"cd '{self.lab}' && git add {TRAIN} && git commit -m 'train.py'",
             )
 
+    @property
+    def git(self) -> Git:
+        """For the other modules of this package."""
+        return self._git
+
     # What is there
 
     def tags(self) -> list[str]:
