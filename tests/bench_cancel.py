@@ -62,16 +62,20 @@ def job(engine: Any, lab: Path, command: Sequence[str], tag: str, at: float) -> 
     return Cancelled(at, process.returncode, seconds, tuple(left))
 
 
-def gate(lab: Path) -> tuple[str, ...]:
-    """The arguments of `runner ci` on a change to `lab`; its state is beside the lab."""
+def change(lab: Path) -> None:
+    """A branch `change` with a better train.py."""
     home = conftest.environment(lab.parent)
     train = lab / "train" / "train.py"
     for command in (["switch", "-q", "-c", "change"], ["commit", "-qam", "a change"], ["switch", "-q", "main"]):
         if command[0] == "commit":
-            train.write_text(train.read_text() + "# a change\n")
+            train.write_text(train.read_text().replace("K = 1\n", "K = 9\n"))
         subprocess.run(["git", *command], cwd=lab, check=True, env=home)
-    out, state = str(lab.parent / "out"), str(lab.parent / "state")
-    return ("ci", "--base", "main", "--head", "change", "--out", out, "--state", state)
+
+
+def gate(lab: Path) -> tuple[str, ...]:
+    """The arguments of `runner ci` on that branch, with a state of its own: nothing is remembered."""
+    state = str(lab.parent / f"state-{secrets.token_hex(4)}")
+    return ("ci", "--base", "main", "--head", "change", "--out", str(lab.parent / "out"), "--state", state)
 
 
 def main() -> None:
@@ -87,11 +91,11 @@ def main() -> None:
     tag = f"cancel-{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="cancel-") as folder:
         lab = walklab.make(Path(folder) / "lab")
-        command = (
-            gate(lab) if given.command == "ci" else ("go", "--tag", tag, "--max-trials", "2", "--no-holdout")
-        )
+        change(lab)
+        go = ("go", "--tag", tag, "--max-trials", "2", "--no-holdout")
         try:
             while len(found) < given.jobs:
+                command = gate(lab) if given.command == "ci" else go
                 if (one := job(engine, lab, command, tag, chance.uniform(0.2, given.within))) is None:
                     continue
                 found.append(one)

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from runner import __version__, interrupts
-from runner.cli import look, research, rule, setup
+from runner.cli import ci, look, research, rule, setup
 from runner.errors import InfraError, RunnerError, UsageError
 
 INTERRUPTED = 130
@@ -40,7 +40,7 @@ def cli(context: click.Context, lab: Path) -> None:
     context.obj = lab
 
 
-for _module in (research, rule, look, setup):
+for _module in (research, rule, look, ci, setup):
     for _command in vars(_module).values():
         if isinstance(_command, click.Command):
             cli.add_command(_command)

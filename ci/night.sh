@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The night's research: `runner go` on the lab of the checkout, in a new run. As in gate.sh the program takes the place
+# of this shell. What it found is packed by pack.sh, whatever the end.
+set -euo pipefail
+source "${BASH_SOURCE[0]%/*}/common.sh"
+
+lab=${INPUT_LAB:-.}
+for name in LAB TAG AGENT MODEL BUDGET RULE MAX_HOURS MAX_TRIALS MAX_COST; do
+  value=INPUT_$name
+  one_line "${name,,}" "${!value:-}"
+done
+for name in BUDGET MAX_HOURS MAX_TRIALS MAX_COST; do
+  value=INPUT_$name
+  number_checked "${name,,}" "${!value:-}"
+done
+[ -f "$lab/runner.toml" ] || fail "lab: $lab holds no runner.toml"
+[ -n "${INPUT_MAX_HOURS:-}${INPUT_MAX_TRIALS:-}" ] || fail "a night needs max-hours or max-trials"
+tag=$(tag_checked "${INPUT_TAG:-night-$(date -u +%Y%m%d)-${GITHUB_RUN_NUMBER:-0}-${GITHUB_RUN_ATTEMPT:-1}}")
+
+arguments=(--tag "$tag" --new-tag)
+for pair in "agent:AGENT" "model:MODEL" "budget:BUDGET" "rule:RULE" "max-hours:MAX_HOURS" "max-trials:MAX_TRIALS" \
+            "max-cost:MAX_COST"; do
+  value=INPUT_${pair#*:}
+  [ -z "${!value:-}" ] || arguments+=("--${pair%%:*}=${!value}")
+done
+
+output tag "$tag"
+output base "$(git -C "$lab" rev-parse --verify 'HEAD^{commit}')"
+hold_tool
+[ -z "${INPUT_GPU:-}" ] || export AUTORESEARCH_GPU=$INPUT_GPU
+exec "$RUNNER" --lab "$lab" go "${arguments[@]}"
