@@ -74,7 +74,7 @@ class RatchetSettings:
 
 @dataclass(frozen=True)
 class AgentSettings:
-    name: str = "sweep"  # `sweep`, `random`, `same`, or `command:PROGRAM ARGUMENTS`; see docs/agents.md
+    name: str = "sweep"  # `sweep`, `random`, `same`, a coding agent (`runner agents`), `command:PROGRAM …`
     timeout_seconds: float = 1800.0  # for one proposal of an outside program
     patience_minutes: float = 180.0  # of faults in a row with pauses between them, before the run ends
     ahead: int = 0  # 1: the next proposal is asked for while a trial trains

@@ -2,30 +2,46 @@
 
 `AUTORESEARCH_AGENTS` names a folder with the programs: `NAME/node_modules/.bin/` from `npm install --prefix`, or
 `NAME/bin/` of a virtual environment. The program runs without a box, so only against a scripted API; as another
-user where the tests run as root, since some agents refuse to be root. `python tests/agent_programs.py` prints how long
-each takes from its start to its first request and to its end.
+user where the tests run as root, since some agents refuse to be root.
+
+    python tests/agent_programs.py [NAME …]           how long each takes to its first request and to its end
+    python tests/agent_programs.py --faults [NAME …]  what each makes of an API that fails: the table of docs/agents.md
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripted_api import ScriptedApi, proposal
+from scripted_api import ScriptedApi, Trouble, proposal, status
 
 from runner.agents import plan as plans
 from runner.agents import prompt, recipe, usage
 from runner.config import AgentSettings
 
 USER = 10002
+# Between SIGTERM and SIGKILL, where not 2: Gemini CLI ignores the first, Vibe writes its report then.
+STOP_SECONDS = {"gemini": 0.0, "vibe": 5.0}
 TRAIN = "LR = 1\nprint(LR)\n"
 KEY = "the-key"
+PATIENCE = 75.0  # seconds that a program has to give up, or to go on
+Fault = Callable[[int], Trouble | None]
+FAULTS: dict[str, Fault] = {
+    "401": lambda number: None,  # by a wrong token
+    "429": lambda number: status(429, retry_after="1"),
+    "500 once": lambda number: status(500) if number == 1 else None,
+    "500 always": lambda number: status(500),
+    "no answer": lambda number: Trouble("hang"),
+    "cut off in the stream": lambda number: Trouble("drop"),
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ def run(
             planned.command, cwd=places.work, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             start_new_session=True, user=USER if os.getuid() == 0 else None, umask=0o022,
         )  # fmt: skip
-        _wait(process, timeout, api if stop else None, one.stop_seconds)
+        _wait(process, timeout, api if stop else None, STOP_SECONDS.get(name, 2.0))
         seconds = time.monotonic() - started
         out.seek(0)
         err.seek(0)
@@ -147,20 +163,55 @@ def _wait(process: subprocess.Popen[bytes], timeout: float, stop: ScriptedApi | 
         process.wait()
 
 
+@contextlib.contextmanager
+def _scripted(faults: Fault = lambda number: None) -> Iterator[tuple[ScriptedApi, Path]]:
+    """An API that proposes twice the LR, and a folder that another user may enter."""
+    with tempfile.TemporaryDirectory(prefix="agent-program-") as folder:
+        tmp = Path(folder)
+        tmp.chmod(0o755)
+        steps = proposal(f"{tmp}/task", "LR = 1", "LR = 2", "twice")
+        with ScriptedApi(lambda n: steps, key=KEY, faults=faults) as api:
+            yield api, tmp
+
+
+def cell(name: str, fault: str) -> str:
+    """How the agent `name` ends where its API fails so: `> 75 s` if it had to be killed, `goes on` if it proposed."""
+    ahead = 1 if name == "aider" else 0  # it asks once only: its first request must be the one that fails
+    with _scripted(lambda number: FAULTS[fault](number + ahead)) as (api, tmp):
+        ran = run(name, api, tmp, token="wrong" if fault == "401" else KEY, timeout=PATIENCE)
+        asked = sum(request.answer == "401" for request in api.requests) if fault == "401" else api.asked
+    if not asked:
+        return "never asked"
+    if ran.exit_code == -signal.SIGKILL:
+        return f"> {PATIENCE:g} s"
+    return "goes on" if ran.train != TRAIN else f"ends, {asked} request{'s' * (asked != 1)}"
+
+
+def print_faults(names: list[str]) -> None:
+    """A row an agent that is installed."""
+    print(f"| name | {' | '.join(FAULTS)} |\n| {' | '.join('---' for _ in ('', *FAULTS))} |")
+    for name in names:
+        if programs(name) is not None:
+            print(f"| `{name}` | {' | '.join(cell(name, fault) for fault in FAULTS)} |", flush=True)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", action="store_true", help="let the API fail in each of its ways")
+    parser.add_argument("names", nargs="*", default=recipe.names())
+    given = parser.parse_args()
+    (print_faults if given.faults else print_times)(given.names)
+
+
+def print_times(names: list[str]) -> None:
     """One proposal of each agent that is installed."""
     print(f"{'agent':12} {'version':10} {'first request':>14} {'end':>8}  seen")
-    for name in recipe.names():
+    for name in names:
         if programs(name) is None:
             print(f"{name:12} not installed")
             continue
-        with tempfile.TemporaryDirectory(prefix="agent-program-") as folder:
-            tmp = Path(folder)
-            tmp.chmod(0o755)
-            with ScriptedApi(
-                lambda n, at=tmp: proposal(f"{at}/task", "LR = 1", "LR = 2", "twice"), key=KEY
-            ) as api:
-                ran = run(name, api, tmp)
+        with _scripted() as (api, tmp):
+            ran = run(name, api, tmp)
         right = ran.train != TRAIN and ran.note == "twice\n" and ran.report.tokens_in == api.sent().tokens_in
         seen = "changed, note, tokens" if right else f"not as it should be: {ran.report.error}"
         first = "–" if ran.first is None else f"{ran.first:.1f} s"

@@ -21,6 +21,7 @@ GROUPS = {
     "network": "network",
     "channel": "result channel",
 }
+BAD = ("failure", "error", "skipped")  # an attack that was not run has not been contained
 # Whose endings are a matter of chance and are looked at by a test of their own.
 ELSEWHERE = {"test_a_swapper_is_dead_before_anyone_looks": "swaps_while_watched"}
 
@@ -42,7 +43,7 @@ def main() -> int:
     rows = []
     for group, title in GROUPS.items():
         mine = [case for case in cases if (case.get("classname") or "").endswith(f"test_attacks_{group}")]
-        held = {attack(case) for case in mine if not len(case.findall("failure") + case.findall("error"))}
+        held = {attack(case) for case in mine if not any(case.find(bad) is not None for bad in BAD)}
         attacks = {path.stem for path in (TESTS / "attacks" / group).glob("*.py")}
         counted = [p for case in mine for p in case.iter("property") if p.get("name") == "leftovers"]
         left = sum(int(found.get("value") or 0) for found in counted)

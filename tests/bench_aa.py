@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -24,33 +23,16 @@ from typing import Any
 
 import conftest
 
-from runner import data
-from runner.config import load
-
-ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 20.0  # seconds; the tiny model is done with it in a few, and is not cut off
 
 
 def make_lab(folder: Path, train: Path, budget: float, tokens: int) -> Path:
     """The tests' lab with its data, in git."""
-    sys.path.insert(0, str(ROOT))
-    from prepare import tales
-
-    lab = folder / "lab"
-    shutil.copytree(ROOT / "prepare", lab / "prepare", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "images", lab / "images")
-    for name in ("Dockerfile", "program.md"):
-        shutil.copy(ROOT / name, lab / name)
-    (lab / "train").mkdir()
-    shutil.copy(train, lab / "train" / "train.py")
     settings = conftest.SETTINGS.replace("budget_seconds = 20", f"budget_seconds = {budget:g}")
     settings = settings.replace("tokens = 8192", f"tokens = {tokens}").replace("calibrate_trials = 2\n", "")
-    (lab / "runner.toml").write_text(settings)
-    (lab / "tales.txt").write_text("\n\n\n".join(tales.generate(5, 1_200_000)))
-    data.prepare(lab, load(lab / "runner.toml").data, lambda what, fraction: None)
-    (lab / ".gitignore").write_text("/data/\n/runs/\n")
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "lab"]):
-        subprocess.run(["git", *command], cwd=lab, check=True, env=conftest.environment(folder))
+    lab = conftest.make_lab(folder / "lab", train, settings)
+    conftest.make_data(lab)
+    conftest.commit(lab)
     return lab
 
 
@@ -80,7 +62,7 @@ def row(lab: Path, rule: str, agent: str, proposals: int, fresh: int) -> dict[st
         str(proposals),
     )
     seconds = time.monotonic() - began
-    entries = [json.loads(line) for line in (lab / "runs" / rule / "ledger.jsonl").read_text().splitlines()]
+    entries = conftest.ledger(lab, rule)
     kept = [entry["number"] for entry in entries if entry["status"] == "keep"]
     again = json.loads(runner(lab, "replay", str(kept[-1]), rule, "--trials", str(fresh), "--json"))["again"]
     scores = [a["val_bpb"] for a in again if a["val_bpb"] is not None]
@@ -101,7 +83,7 @@ def main() -> None:
     parser.add_argument("--proposals", type=int, default=24)
     parser.add_argument("--rules", default="greedy,confirm")
     parser.add_argument("--agent", default="same")
-    parser.add_argument("--train", type=Path, default=ROOT / "tests" / "labs" / "train.py")
+    parser.add_argument("--train", type=Path, default=conftest.TRAIN)
     parser.add_argument("--budget", type=float, default=BUDGET, help="seconds of a training at most")
     parser.add_argument("--tokens", type=int, default=8192, help="validation tokens scored")
     parser.add_argument("--fresh", type=int, default=8, help="fresh trainings of the last incumbent")

@@ -14,16 +14,12 @@ import tempfile
 from pathlib import Path
 
 from scoring_lab import ATTACKS
-from test_cheats import ROOT, SETTINGS
-from test_loop import Quiet
+from test_cheats import ROOT, bench
 
-from runner import config, data
+from runner import config
 from runner.evaluate import Evaluator, Job
-from runner.lab import Lab
-from runner.sandbox.box import Sandbox
 from runner.sandbox.engine import Engine
 from runner.sandbox.images import trial_image
-from runner.sandbox.training_data import data_volume
 from runner.trial import Attempt
 
 
@@ -78,16 +74,11 @@ def main() -> None:
     engine = Engine()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        (root / "prepare").symlink_to(ROOT / "prepare")
         image = trial_image(engine, ROOT, config.from_dict({}).image, cuda=False, progress=lambda *said: None)
-        lab = Lab(root, config.from_dict(SETTINGS))
-        manifest = data.prepare(root, lab.settings.data, lambda what, fraction: None)
-        volume = data_volume(engine, image, manifest.digest, data.public_files(root))
-        sandbox = Sandbox(engine, image, lab.settings.trial, volume)
         try:
-            table(Evaluator(lab, sandbox, Quiet()), root, given.names, given.repeats)
+            with bench(engine, image, root) as evaluator:
+                table(evaluator, root, given.names, given.repeats)
         finally:
-            engine.api.remove_volume(volume)
             engine.close()
 
 

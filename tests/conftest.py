@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+TRAIN = ROOT / "tests" / "labs" / "train.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,6 +77,17 @@ def leftovers(engine: Any, tag: str) -> Any:
     return names
 
 
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, engine: Any, image: str, tag: str) -> Iterator[Any]:
+    """A sandbox without data, with the limits that the test's own module calls SMALL."""
+    from runner.sandbox.box import Sandbox
+
+    name = f"autoresearch-{tag}-data"
+    engine.api.create_volume(name, labels={"autoresearch.run": f"{tag}-data"})
+    yield Sandbox(engine, image, request.module.SMALL, name)
+    engine.api.remove_volume(name, force=True)
+
+
 SETTINGS = """
 [data]
 source = "text:tales.txt"
@@ -95,25 +108,42 @@ calibrate_trials = 2
 """
 
 
-@pytest.fixture(scope="session")
-def lab_with_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small lab outside git with its data made: copy it, do not change it."""
-    from runner import data
-    from runner.config import load
-
+def make_lab(lab: Path, train: Path = TRAIN, settings: str = SETTINGS, size: int = 1_200_000) -> Path:
+    """A small lab, outside git and without data: prepare/ and images/ of this repository, `size` bytes of tales."""
     sys.path.insert(0, str(ROOT))
     from prepare import tales
 
-    lab = tmp_path_factory.mktemp("lab") / "lab"
     shutil.copytree(ROOT / "prepare", lab / "prepare", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "images", lab / "images")
     for name in ("Dockerfile", "program.md"):
         shutil.copy(ROOT / name, lab / name)
     (lab / "train").mkdir()
-    shutil.copy(ROOT / "tests" / "labs" / "train.py", lab / "train" / "train.py")
-    (lab / "runner.toml").write_text(SETTINGS)
-    (lab / "tales.txt").write_text("\n\n\n".join(tales.generate(5, 1_200_000)))
+    shutil.copy(train, lab / "train" / "train.py")
+    (lab / "runner.toml").write_text(settings)
+    (lab / "tales.txt").write_text("\n\n\n".join(tales.generate(5, size)))
+    (lab / ".gitignore").write_text("/data/\n/runs/\n")
+    return lab
+
+
+def make_data(lab: Path) -> None:
+    """The data that the lab's settings ask for."""
+    from runner import data
+    from runner.config import load
+
     data.prepare(lab, load(lab / "runner.toml").data, lambda what, fraction: None)
+
+
+def commit(lab: Path) -> None:
+    """The lab as the one commit of a git repository of its own."""
+    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "lab"]):
+        subprocess.run(["git", *command], cwd=lab, check=True, env=environment(lab.parent))
+
+
+@pytest.fixture(scope="session")
+def lab_with_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small lab outside git with its data made: copy it, do not change it."""
+    lab = make_lab(tmp_path_factory.mktemp("lab") / "lab")
+    make_data(lab)
     return lab
 
 
@@ -122,10 +152,13 @@ def lab(lab_with_data: Path, tmp_path: Path) -> Path:
     """A lab of this test's own, in git, with data."""
     copy = tmp_path / "lab"
     shutil.copytree(lab_with_data, copy)
-    (copy / ".gitignore").write_text("/data/\n/runs/\n")
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "lab"]):
-        subprocess.run(["git", *command], cwd=copy, check=True, env=environment(tmp_path))
+    commit(copy)
     return copy
+
+
+def ledger(lab: Path, tag: str) -> list[dict[str, Any]]:
+    """The trials on record, as the ledger has them."""
+    return [json.loads(line) for line in (lab / "runs" / tag / "ledger.jsonl").read_text().splitlines()]
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -6,19 +6,19 @@ AUTORESEARCH_AGENT_IMAGES (`all` for all). Each is run in any case where its ima
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from agent_lab import KEY
+from conftest import ledger
 from scripted_api.script import Step, proposal
 from scripted_api.server import ScriptedApi, Trouble, status
 
 from runner.agents.recipe import Recipe, find, names
 
 pytestmark = pytest.mark.engine
-KEY = "sk-the-users-own-key-93ac1f"
 WANTED = os.environ.get("AUTORESEARCH_AGENT_IMAGES", "").split()
 
 
@@ -59,11 +59,6 @@ def _go(lab: Path, runner: Any, tag: str, recipe: Recipe, api: ScriptedApi, tria
     )  # fmt: skip
 
 
-def _entries(lab: Path, tag: str) -> list[dict[str, Any]]:
-    lines = (lab / "runs" / tag / "ledger.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
 @pytest.mark.parametrize("name", names())
 def test_a_real_program_in_its_box_makes_a_trial(
     name: str, engine: Any, image: str, lab: Path, runner: Any, tag: str, leftovers: Any, request: Any
@@ -72,7 +67,8 @@ def test_a_real_program_in_its_box_makes_a_trial(
     with ScriptedApi(_twice, key=KEY) as api:
         done = _go(lab, runner, tag, recipe, api, 1)
     assert done.returncode == 0, done.stderr[-3000:]
-    entry = _entries(lab, tag)[1]
+    entry = ledger(lab, tag)[1]
+    print(f"\n| `{name}` | {entry['meta']['setup_seconds']:.2f} s | {entry['meta']['seconds']:.2f} s |")
     assert (entry["agent"], entry["note"]) == (name, "LR twice as high")
     assert entry["status"] in ("keep", "discard")
     assert entry["meta"]["tokens_in"] == api.sent().tokens_in
@@ -92,7 +88,7 @@ def test_a_wrong_key_ends_the_night_with_a_reason(
         done = _go(lab, runner, tag, recipe, api, 1)
     assert done.returncode != 0
     assert "401" in done.stderr
-    assert len(_entries(lab, tag)) == 1  # the baseline; no trial was spent
+    assert len(ledger(lab, tag)) == 1  # the baseline; no trial was spent
     assert leftovers() == []
 
 
@@ -107,4 +103,5 @@ def test_errors_of_the_server_are_waited_out(
     with ScriptedApi(_twice, key=KEY, faults=broken) as api:
         done = _go(lab, runner, tag, recipe, api, 1)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert len(_entries(lab, tag)) == 2
+    assert api.asked > 8
+    assert len(ledger(lab, tag)) == 2

@@ -94,6 +94,7 @@ def test_it_offers_its_model_no_search_of_the_web(name: str, tmp_path: Path) -> 
         if isinstance(r.body, dict)
         for tool in r.body.get("tools") or []
     }
+    assert offered or name == "aider"  # which has its edits in its text, and no tools
     assert not [tool for tool in offered | kinds if "web" in tool or "google" in tool]
 
 
@@ -115,6 +116,7 @@ def test_one_failure_of_the_server_is_got_over(name: str, tmp_path: Path) -> Non
     second = 0 if name == "aider" else 1  # it asks once only
     with scripted(tmp_path, faults=lambda number: status(500) if number == second else None) as api:
         ran = run(name, api, tmp_path)
+    assert any(request.answer == "status" for request in api.requests)
     assert ran.train != TRAIN
 
 
@@ -123,17 +125,17 @@ def test_its_own_limit_of_turns_holds(name: str, tmp_path: Path) -> None:
     settings = AgentSettings(model="scripted-model", max_turns=3, timeout_seconds=600)
     with ScriptedApi(lambda n: [Shell("true")] * 100, key=KEY) as api:
         ran = run(name, api, tmp_path, settings=settings)
-    assert api.asked <= 5
+    assert 0 < api.asked <= 5
     assert ran.report.error or ran.exit_code
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_ends_when_it_is_stopped_as_the_recipe_says(name: str, tmp_path: Path) -> None:
+def test_it_ends_when_it_is_asked_to_or_is_known_not_to(name: str, tmp_path: Path) -> None:
     with scripted(tmp_path, faults=lambda number: Trouble("hang")) as api:
         ran = run(name, api, tmp_path, stop=True, timeout=60)
     assert api.asked
     stopped = ran.exit_code != -9
-    assert stopped == bool(recipe.find(name).stop_seconds)
+    assert stopped == bool(agent_programs.STOP_SECONDS.get(name, 2.0))
 
 
 @pytest.mark.parametrize("name", WITH_SHELL)

@@ -88,12 +88,14 @@ def bowl(seed: int) -> Objective:
 
 
 @pytest.mark.parametrize("make", [SweepProposer, RandomProposer])
-def test_a_proposal_changes_one_to_four_constants_and_says_which(make: Maker) -> None:
+def test_a_proposal_changes_one_to_three_constants_or_two_such_changes_and_says_which(make: Maker) -> None:
+    assert max(moves.SIZES) == 3
+    most = 6 if make is SweepProposer else 3  # the sweep also tries two near misses together
     history = play(make, 40, bowl(1))
     for number, found in enumerate(history.entries[1:], 1):
         params, base = found.meta["params"], found.meta["base"]
         changed = [name for name in params if params[name] != base[name]]
-        assert 1 <= len(changed) <= 6, number
+        assert 1 <= len(changed) <= most, number
         assert [part.split(" ")[0] for part in found.note.split(", ")] == changed
 
 

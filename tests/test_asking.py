@@ -251,6 +251,7 @@ def test_without_ahead_nothing_is_asked_while_a_trial_trains() -> None:
     proposer = Derives(WORSE, b"x = 0  # other one\n")
     seen: list[tuple[int, int]] = []
     Night(proposer, Gated(lambda number: seen.append((number, len(proposer.shown))))).run(trials=2)
+    assert {number for number, _ in seen} == {1, 2}
     assert all(number == asked for number, asked in seen)
 
 

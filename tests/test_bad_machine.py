@@ -249,7 +249,6 @@ def test_an_engine_that_comes_back_soon_costs_one_training_and_nothing_of_it_sta
     watching.join()
     assert relay.reached
     assert code == 0, err
-    assert "not the proposal's fault" in err or len(walklab.lines(lab, tag)) == len(before) + 1
     assert max(kept) == 1, "two trials shared the machine"
     assert len(walklab.lines(lab, tag)) == len(before) + 1
     assert walklab.wrong(lab, tag) == []
@@ -303,7 +302,8 @@ def test_an_image_removed_under_way_is_no_fault_of_the_proposal(
         assert code == 4, err
         assert "was removed from the engine while it was in use" in said(err)
         assert walklab.lines(lab, tag) == before
-        assert walklab.leftovers(engine, tag) == [] or go(0, relay.url)[0] in (0, 2)
+        if walklab.leftovers(engine, tag):
+            assert go(0, relay.url)[0] in (0, 2)
         derive(engine, image, name, f"{tag} again")
         code, err = go(1)  # another image: its scores are not those of the first
         assert code == 2
@@ -379,13 +379,11 @@ def test_a_ledger_cut_in_its_last_line_loses_that_trial_alone_and_keeps_the_rest
     good = walklab.lines(lab, tag)
     recorded.ledger.write_bytes(recorded.ledger.read_bytes()[:-40])
     code, err = go(0)
-    if json.loads(good[1])["status"] == "keep":  # then the branch knows of a trial that the ledger has lost
-        assert code == 2, err
-        advice = re.search(r"git branch .*", err)
-        assert advice is not None
-        subprocess.run(advice[0], shell=True, cwd=lab, check=True, env=conftest.environment(lab.parent))
-    else:
-        assert code == 2 or "half-written" in err
+    assert json.loads(good[1])["status"] == "keep"  # so the branch knows of a trial that the ledger has lost
+    assert code == 2, err
+    advice = re.search(r"git branch .*", err)
+    assert advice is not None
+    subprocess.run(advice[0], shell=True, cwd=lab, check=True, env=conftest.environment(lab.parent))
     goes_on(lab, tag, go, engine, good[:1])
     assert (recorded.path / "ledger.torn-1").read_bytes() == good[1][:-39]
 

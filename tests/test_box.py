@@ -38,14 +38,6 @@ Train = Callable[..., Trained]
 
 
 @pytest.fixture
-def sandbox(engine: Any, image: str, tag: str) -> Any:
-    name = f"autoresearch-{tag}-data"
-    engine.api.create_volume(name, labels={"autoresearch.run": f"{tag}-data"})
-    yield Sandbox(engine, image, SMALL, name)
-    engine.api.remove_volume(name, force=True)
-
-
-@pytest.fixture
 def train(sandbox: Sandbox, tag: str) -> Train:
     def run(source: str, budget: float = 20.0, host: str = "") -> Trained:
         files = {"prepare/__init__.py": b"", "prepare/model_host.py": host.encode()}

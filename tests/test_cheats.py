@@ -6,7 +6,8 @@ since only isolation stops it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cheats")
 
 
-@pytest.fixture(scope="module")
-def attempt(engine: Any, image: str, folder: Path) -> Any:
-    """Trains and scores one of the attacks."""
-    root = folder
+@contextmanager
+def bench(engine: Any, image: str, root: Path) -> Iterator[Evaluator]:
+    """What trains and scores one attack, in a lab at `root` with data of its own."""
     (root / "prepare").symlink_to(ROOT / "prepare")
     lab = Lab(root, config.from_dict(SETTINGS))
     manifest = data.prepare(root, lab.settings.data, lambda what, fraction: None)
     volume = data_volume(engine, image, manifest.digest, data.public_files(root))
-    evaluator = Evaluator(lab, Sandbox(engine, image, lab.settings.trial, volume), Quiet())
+    try:
+        yield Evaluator(lab, Sandbox(engine, image, lab.settings.trial, volume), Quiet())
+    finally:
+        engine.api.remove_volume(volume)
 
-    def run(name: str) -> Attempt:
-        source = (ATTACKS / f"{name}.py").read_bytes()
-        return evaluator.attempt(Job("cheats", 1, 0, source, 7, root / name))
 
-    yield run
-    engine.api.remove_volume(volume)
+@pytest.fixture(scope="module")
+def attempt(engine: Any, image: str, folder: Path) -> Iterator[Trial]:
+    """Trains and scores one of the attacks."""
+    with bench(engine, image, folder) as evaluator:
+
+        def run(name: str) -> Attempt:
+            source = (ATTACKS / f"{name}.py").read_bytes()
+            return evaluator.attempt(Job("cheats", 1, 0, source, 7, folder / name))
+
+        yield run
 
 
 @pytest.fixture(scope="module")

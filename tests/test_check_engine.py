@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,6 @@ from runner.sandbox.finding import DIFFERS, NOTE
 
 pytestmark = pytest.mark.engine
 SMALL = TrialSettings(memory_mb=256, cpus=1.5, pids=32, out_mb=8, out_files=64, tmp_mb=8, shm_mb=8)
-
-
-@pytest.fixture
-def sandbox(engine: Any, image: str, tag: str) -> Iterator[Sandbox]:
-    name = f"autoresearch-{tag}-data"
-    engine.api.create_volume(name, labels={"autoresearch.run": f"{tag}-data"})
-    yield Sandbox(engine, image, SMALL, name)
-    engine.api.remove_volume(name, force=True)
 
 
 def mine(engine: Any) -> list[str]:

@@ -50,7 +50,10 @@ def test_a_row_says_what_a_run_came_to() -> None:
 
 
 def test_what_faults_of_an_agent_cost_counts() -> None:
-    assert compare.summary(replace(run(2.0, 1.9, usd=0.5), faults=Faults(usage=Usage(cost_usd=1.5))))["cost_usd"] == 2.0
+    assert (
+        compare.summary(replace(run(2.0, 1.9, usd=0.5), faults=Faults(usage=Usage(cost_usd=1.5))))["cost_usd"]
+        == 2.0
+    )
 
 
 def test_the_cost_of_a_run_that_told_none_is_not_known() -> None:

@@ -24,8 +24,10 @@ from relay import Relay
 from test_loop import Quiet
 
 import runner
+from runner import run as runs  # before lines are looked at: those of its import are no step of a journey
 from runner.config import RatchetSettings
 from runner.errors import UsageError
+from runner.lab import open_lab
 from runner.loop import Limits, Loop, Trial
 from runner.record.repo import LabRepo
 from runner.record.run import RunFolder
@@ -74,8 +76,10 @@ def test_killed_at_every_request_to_the_engine_nothing_disagrees_and_nothing_is_
 @pytest.mark.engine
 def test_killed_before_the_first_trial_is_recorded_the_run_begins_anew(walk: Walk) -> None:
     tag, walk.tag = walk.tag, f"{walk.tag}-new"
+    missed = list(walk.missed)  # with --slow, by the walk above
     try:
         assert walk.kill_at_request("create audit", "answered") == []
+        assert walk.missed == missed, "the program was not killed"
     finally:
         walk.tag = tag
 
@@ -110,9 +114,6 @@ class Longer:
 
 def drive(lab: Path, trials: int) -> list[str]:
     """`runner go` from the opening of the run on, until it has a baseline and `trials` more; what it said."""
-    from runner import run as runs
-    from runner.lab import open_lab
-
     opened, repo, folder = open_lab(lab), LabRepo(lab), RunFolder(lab, "nov23")
     watcher = Quiet()
     with folder.lock():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import environment
+from conftest import environment, ledger
 
 pytestmark = pytest.mark.engine
 
@@ -21,10 +21,6 @@ def git(lab: Path, *arguments: str) -> str:
     return subprocess.run(
         ["git", *arguments], cwd=lab, check=True, capture_output=True, text=True
     ).stdout.strip()
-
-
-def ledger(lab: Path, tag: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (lab / "runs" / tag / "ledger.jsonl").read_text().splitlines()]
 
 
 def started(lab: Path, tag: str, *more: str) -> subprocess.Popen[str]:

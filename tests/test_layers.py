@@ -51,7 +51,9 @@ def test_click_is_where_commands_are_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("package", sorted(PURE))
 def test_pure_packages_import_nouns_and_themselves_only(package: str) -> None:
-    for path in sorted((RUNNER / package).rglob("*.py")):
+    paths = sorted((RUNNER / package).rglob("*.py"))
+    assert paths
+    for path in paths:
         ours = {name for name in imports(path) if name.split(".")[0] == "runner" and name != "runner"}
         strange = {
             n for n in ours if not n.startswith(PURE[package]) and ".".join(n.split(".")[:2]) not in NOUNS

@@ -59,31 +59,17 @@ patience_seconds = 1
 
 def make(lab: Path, *, lingers: bool = True) -> Path:
     """The lab with its data made, committed. lingers: every training is ended by its deadline, three seconds on."""
-    from runner import data
-    from runner.config import load
-
-    sys.path.insert(0, str(conftest.ROOT))
-    from prepare import tales
-
-    shutil.copytree(conftest.ROOT / "prepare", lab / "prepare", ignore=shutil.ignore_patterns("__pycache__"))
+    seed = secrets.randbelow(1 << 30)  # a data volume that no other lab has: tests run side by side
+    settings = SETTINGS.format(budget=3 if lingers else 20, python=sys.executable, seed=seed)
+    conftest.make_lab(lab, QUICK / "train.py", settings, size=600_000)
     (lab / "prepare" / "model_host.py").rename(lab / "prepare" / "protocol_host.py")
     shutil.copy(QUICK / "model_host.py", lab / "prepare" / "model_host.py")
-    shutil.copytree(conftest.ROOT / "images", lab / "images")
-    for name in ("Dockerfile", "program.md"):
-        shutil.copy(conftest.ROOT / name, lab / name)
-    (lab / "train").mkdir()
-    seed = secrets.randbelow(1 << 30)  # a data volume that no other lab has: tests run side by side
-    source = (QUICK / "train.py").read_text()
-    (lab / "train" / "train.py").write_text(source if lingers else source.replace("while True", "while False"))
+    if not lingers:
+        train = lab / "train" / "train.py"
+        train.write_text(train.read_text().replace("while True", "while False"))
     shutil.copy(QUICK / "agent.py", lab / "agent.py")
-    (lab / "runner.toml").write_text(
-        SETTINGS.format(budget=3 if lingers else 20, python=sys.executable, seed=seed)
-    )
-    (lab / ".gitignore").write_text("/data/\n/runs/\n")
-    (lab / "tales.txt").write_text("\n\n\n".join(tales.generate(5, 600_000)))
-    data.prepare(lab, load(lab / "runner.toml").data, lambda what, fraction: None)
-    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "the lab"]):
-        subprocess.run(["git", *command], cwd=lab, check=True, env=conftest.environment(lab.parent))
+    conftest.make_data(lab)
+    conftest.commit(lab)
     return lab
 
 
