@@ -27,7 +27,7 @@ from runner.record.ledger import Ledger
 from runner.record.message import commit_message
 from runner.record.reconcile import reconcile, record
 from runner.record.repo import LabRepo
-from runner.record.run import Header, RunFolder, atomic_write, existing
+from runner.record.run import Header, RunFolder, atomic_write, existing, newest
 from runner.record.tags import default_tag
 from runner.report import text
 from runner.seeds import seed_for
@@ -43,10 +43,8 @@ def choose_tag(lab: Lab, repo: LabRepo, tag: str, *, new: bool) -> str:
         raise UsageError(
             f"run {tag} exists already", "Take another --tag, or leave out --new-tag to go on with it"
         )
-    if not new:
-        started = [f for f in (RunFolder(lab.root, name) for name in known) if f.exists()]
-        if started:
-            return max(started, key=lambda f: f.header().created).tag
+    if not new and (last := newest(lab.root)):
+        return last.tag
     return tag or default_tag({*known, *repo.tags()}, datetime.now(UTC).date())
 
 

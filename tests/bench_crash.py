@@ -3,6 +3,7 @@
     .venv/bin/python tests/bench_crash.py --requests          before, at and after every request to the engine
     .venv/bin/python tests/bench_crash.py --lines             before every line of the program's journey
     .venv/bin/python tests/bench_crash.py --lines --every 5   before every fifth of them
+    … --every 3 --first 1                                     the second of three processes that share a walk
     .venv/bin/python tests/bench_crash.py --lines --files loop.py run.py
 
 Real engine, real git, SIGKILL from outside (requests) or from within (lines). The steps are found by a run that is left
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--requests", action="store_true")
     parser.add_argument("--lines", action="store_true")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--files", nargs="*", default=JOURNEY)
     given = parser.parse_args()
     engine = Engine()
@@ -146,7 +148,7 @@ def main() -> None:
                 steps += [(walk.kill_at_request, (r, w)) for r in asked for w in ("before", "sent", "answered")]
             if given.lines:
                 steps += [(walk.kill_at_line, (line,)) for line in walk.lines(given.files)]
-            steps = steps[:: given.every]
+            steps = steps[given.first :: given.every]
             for number, (step, arguments) in enumerate(steps, 1):
                 found = step(*arguments)
                 print(

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from runner import assemble, ratchet
-from runner.errors import InfraError, UsageError
+from runner.errors import InfraError
 from runner.evaluate import Evaluator, Job
 from runner.jobs import views
 from runner.jobs.calibrate import as_recorded, measured
@@ -116,7 +116,7 @@ def again(
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
         entries = Ledger(folder.ledger).entries
-        entry = _entry(folder, entries, number)
+        entry = views.entry(folder, entries, number)
         lab = as_recorded(lab, folder)
         screen = stack.enter_context(Screen(consoles.progress()))
         shop = stack.enter_context(assemble.workshop(lab, screen))
@@ -141,12 +141,6 @@ def again(
     if not quiet:
         _print(entry, old, new, answer, facts)
     return facts
-
-
-def _entry(folder: RunFolder, entries: Sequence[Entry], number: int) -> Entry:
-    if number >= len(entries):
-        raise UsageError(f"run {folder.tag} has no trial {number}; it has {len(entries)}, counted from 0")
-    return entries[number]
 
 
 def _source(lab: Lab, folder: RunFolder, entry: Entry) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from runner import lab as labs
 from runner.errors import UsageError
 from runner.record import faults
 from runner.record.ledger import Ledger
-from runner.record.run import RunFolder, existing
+from runner.record.run import RunFolder, newest
 from runner.report import consoles, tables
 from runner.report import status as standing
 from runner.trial import Entry
@@ -30,10 +31,10 @@ def run_folder(root: Path, tag: str) -> RunFolder:
         folder = RunFolder(root, tag)
         folder.header()  # says what runs there are, if this is none
         return folder
-    started = [f for f in (RunFolder(root, name) for name in existing(root)) if f.exists()]
-    if not started:
+    found = newest(root)
+    if found is None:
         raise UsageError(f"{root} has no run yet", "Start one with: runner go")
-    return max(started, key=lambda f: f.header().created)
+    return found
 
 
 def _entries(folder: RunFolder) -> tuple[Entry, ...]:
@@ -45,8 +46,8 @@ def _entries(folder: RunFolder) -> tuple[Entry, ...]:
         gc.enable()
 
 
-def _entry(folder: RunFolder, number: int) -> Entry:
-    entries = _entries(folder)
+def entry(folder: RunFolder, entries: Sequence[Entry], number: int) -> Entry:
+    """Raises UsageError where there is no such trial."""
     if number >= len(entries):
         raise UsageError(f"run {folder.tag} has no trial {number}; it has {len(entries)}, counted from 0")
     return entries[number]
@@ -94,15 +95,15 @@ def show(lab: Path, number: int, tag: str, *, as_json: bool) -> None:
     from runner.report import detail
 
     folder = _folder(lab, tag)
-    entry = _entry(folder, number)
-    changes = _diff(lab, folder, entry)
+    one = entry(folder, _entries(folder), number)
+    changes = _diff(lab, folder, one)
     place = folder.trial(number)
     drawn = _read(place / "sample.txt")
     if as_json:
-        click.echo(json.dumps(detail.as_dict(entry, diff=changes, sample=drawn.decode("utf-8", "replace"))))
+        click.echo(json.dumps(detail.as_dict(one, diff=changes, sample=drawn.decode("utf-8", "replace"))))
         return
-    path = folder.log_of(entry)
-    shown: Any = detail.show(entry, diff=changes, log=_read(path), sample=drawn, log_path=str(path))
+    path = folder.log_of(one)
+    shown: Any = detail.show(one, diff=changes, log=_read(path), sample=drawn, log_path=str(path))
     consoles.results().print(shown)
 
 
@@ -110,7 +111,7 @@ def diff(lab: Path, number: int, tag: str) -> None:
     from runner.report import detail
 
     folder = _folder(lab, tag)
-    changes = _diff(lab, folder, _entry(folder, number))
+    changes = _diff(lab, folder, entry(folder, _entries(folder), number))
     consoles.results().print(detail.coloured(changes, limit=1_000_000) if changes else "no change")
 
 

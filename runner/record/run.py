@@ -191,6 +191,12 @@ class RunFolder:
             os.close(descriptor)
 
 
+def newest(lab_root: Path) -> RunFolder | None:
+    """The run that was begun last, None before the first. Raises UsageError where a header cannot be read."""
+    started = [RunFolder(lab_root, tag) for tag in existing(lab_root)]
+    return max(started, key=lambda folder: folder.header().created, default=None)
+
+
 def _text(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
 
