@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import io
 import os
+import secrets
 import subprocess
 import sys
 import tarfile
@@ -388,3 +389,24 @@ def test_temporary_folders_stay_where_only_a_size_is_given(tmp_path: Path) -> No
     (tmp_path / "runner-trial-a").mkdir()
     aged(tmp_path / "runner-trial-a", 20)
     assert prune.temporary(tmp_path, parse(["0MB"])) == []
+
+
+def test_who_takes_a_thing_while_it_is_removed_has_its_mark_in_the_end() -> None:
+    name = f"test-{secrets.token_hex(4)}"
+    removes = (
+        "import sys, time\nfrom runner.sandbox import used\n"
+        "with used.free(sys.argv[1]) as unused:\n"
+        "    assert unused\n    print('removing', flush=True)\n    time.sleep(0.5)\n    used.unmark(sys.argv[1])\n"
+    )
+    asks = "import sys\nfrom runner.sandbox import used\nwith used.free(sys.argv[1]) as unused: print(unused)"
+    mark = used.folder() / f"autoresearch-used-{name}"
+    remover = subprocess.Popen([sys.executable, "-c", removes, name], stdout=subprocess.PIPE, text=True)
+    try:
+        assert remover.stdout is not None
+        assert remover.stdout.readline() == "removing\n"
+        used.hold(name)
+        assert remover.wait(timeout=10) == 0
+        asked = subprocess.run([sys.executable, "-c", asks, name], capture_output=True, text=True)
+        assert asked.stdout == "False\n", asked.stderr
+    finally:
+        mark.unlink(missing_ok=True)

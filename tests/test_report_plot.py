@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ import factories
 import matplotlib.image
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from runner.report import plot, series
 from runner.trial import Entry, Role, Status, Verdict
@@ -139,3 +141,25 @@ def test_noise_is_pooled_from_reruns_where_none_was_noted() -> None:
     mixed = replace(twice(1, 2.20, 2.22), attempts=(*twice(1, 2.20, 2.22).attempts, incumbent))
     assert series.noise([mixed]) == pytest.approx(0.02 / 2**0.5), "the incumbent's scores are another version's"
     assert series.noise([factories.entry(1, verdict=Verdict("discard", ""))]) is None
+
+
+def test_a_settings_file_of_the_folder_that_we_are_in_is_not_obeyed(tmp_path: Path) -> None:
+    """matplotlib looks for `matplotlibrc` there first; with `text.usetex` it would run LaTeX."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    (tmp_path / "latex").write_text("#!/bin/sh\ntouch ran\nexit 1\n")
+    (tmp_path / "latex").chmod(0o755)
+    code = (
+        "import factories, pathlib, matplotlib\nfrom runner.report import plot\n"
+        "assert matplotlib.rcParams['text.usetex'], 'it is not even read'\n"
+        "plot.draw(factories.run(4), pathlib.Path('p.png'), 'nov23')"
+    )
+    environment = os.environ | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    assert not (tmp_path / "ran").exists()

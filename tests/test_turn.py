@@ -145,3 +145,10 @@ AUTHOR = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@localhost"} | {
     "GIT_COMMITTER_NAME": "A",
     "GIT_COMMITTER_EMAIL": "a@localhost",
 }
+
+
+def test_a_longer_name_from_before_leaves_nothing_behind_a_shorter_one(tmp_path: Path) -> None:
+    for who in ("a run with a long name", "b"):
+        with turn("gpu-0", who, print, tmp_path):
+            pass
+    assert (tmp_path / "autoresearch-gpu-0.lock").read_text() == f"process {os.getpid()}, b"

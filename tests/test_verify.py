@@ -29,10 +29,12 @@ from runner.config import RatchetSettings
 from runner.errors import UsageError
 from runner.lab import Lab
 from runner.ratchet import Basis, basis_of, estimate, shortened
-from runner.record import verify_seal
+from runner.record import verify_chain, verify_seal
+from runner.record.message import commit_message
 from runner.record.repo import LabRepo
 from runner.record.run import RunFolder
 from runner.record.verify import KINDS, Report, seal, verify_run, verify_sealed
+from runner.record.verify_report import MOST, Finder
 from runner.trial import Status
 
 report = tamper_table.report
@@ -553,3 +555,46 @@ def test_a_run_of_the_program_itself_verifies_and_travels(
         assert command(lab, tag, "--sealed").returncode == 0
     finally:
         walklab.clean(lab, tag, engine)
+
+
+def test_an_earlier_seal_that_is_too_large_is_told_and_not_read(copy: Path) -> None:
+    repo = LabRepo(copy)
+    files = verify_seal.of_folder(RunFolder(copy, TAG))
+    verify_seal.write(repo, TAG, {**files, "ledger.jsonl": bytes(verify_seal.LARGEST + 1)}, "large")
+    verify_seal.write(repo, TAG, files, "as it is")
+    assert kinds(verify_sealed(repo, TAG)) == {"seal-unreadable"}
+
+
+def test_the_files_of_a_seal_are_bounded_together(copy: Path) -> None:
+    repo = LabRepo(copy)
+    half = bytes(verify_seal.LARGEST // 2)
+    files = verify_seal.of_folder(RunFolder(copy, TAG))
+    verify_seal.write(repo, TAG, {**files, "faults.jsonl": half, "results.tsv": half + b"."}, "large")
+    assert "seal-unreadable" in kinds(verify_sealed(repo, TAG))
+
+
+def test_a_ledger_of_nothing_but_line_ends_is_soon_given_up() -> None:
+    found = Finder()
+    chain = verify_chain.read(b"\n" * 3_000_000, found)
+    assert chain.entries == ()
+    assert {one.kind for one in found.findings} >= {"line-unreadable"}
+    assert len(found.findings) <= MOST + 1
+
+
+@pytest.mark.parametrize(
+    ("note", "subject"),
+    [
+        (
+            "Fixes #12, closes org/other#3 @org/team",
+            "Fixes #\u206012, closes org/other#\u20603 @\u2060org/team",
+        ),
+        ("wider [skip ci]", "wider [\u2060skip ci]"),
+        (
+            "[no-ci] GH-7, see https://example.org/1",
+            "[\u2060no-ci] GH-\u20607, see https:\u2060//example.org/1",
+        ),
+        ("LR 0.1 -> 0.2; 5 % lower, x @ y, [a, b]", "LR 0.1 -> 0.2; 5 % lower, x @ y, [a, b]"),
+    ],
+)
+def test_a_service_finds_nothing_to_act_upon_in_the_note_of_a_commit(note: str, subject: str) -> None:
+    assert commit_message("nov23", 7, note, "codex", 1.5).splitlines()[0] == subject

@@ -9,7 +9,6 @@ what a training said.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -25,6 +24,7 @@ from runner.errors import RunnerError, UsageError
 from runner.jobs.ci import default_state
 from runner.keep import Item, Keep, doomed, size
 from runner.lab import Lab
+from runner.locks import locked
 from runner.record.run import RunFolder, existing
 from runner.sandbox import prune as engines
 from runner.sandbox.engine import Engine
@@ -78,7 +78,10 @@ def of_state(state: Path) -> list[Item]:
     items: list[Item] = []
     for folder, what in (("labs", "lab of runner ci"), ("tools", "installed runner")):
         found = [path for path in _entries(state / folder) if path.is_dir() and not path.is_symlink()]
-        items += [Item(what, str(p), _bytes(p), p.stat().st_mtime, partial(_remove_of_state, p)) for p in found]
+        for path in found:
+            with contextlib.suppress(OSError):  # it was renamed or removed meanwhile
+                last = path.stat().st_mtime
+                items.append(Item(what, str(path), _bytes(path), last, partial(_remove_of_state, path)))
     return items
 
 
@@ -103,10 +106,7 @@ def _lock(path: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
+        yield locked(descriptor)
     finally:
         os.close(descriptor)
 

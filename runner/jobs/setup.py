@@ -20,9 +20,10 @@ from runner.record.repo import LabRepo
 from runner.report import consoles
 from runner.report.screen import Screen
 from runner.run import remove_run
+from runner.sandbox import prune as engines
 from runner.sandbox.engine import Engine
 from runner.sandbox.images import trial_image
-from runner.sandbox.reaper import forget, leftovers, reap
+from runner.sandbox.reaper import leftovers, reap
 
 TEMPLATE = ("Dockerfile", "images", "prepare", "program.md", "runner.toml", "train")
 
@@ -74,6 +75,15 @@ def new(folder: Path) -> None:
     click.echo(f"A lab is in {folder}. Next: cd {folder} && runner go")
 
 
+def _forgotten(engine: Engine, *, dry_run: bool) -> Iterator[str]:
+    """All images and data volumes of ours, but for those in use."""
+    for item in (*engines.images(engine), *engines.volumes(engine)):
+        if dry_run:
+            yield f"would remove {item.name}"
+        elif item.remove():
+            yield f"removed {item.name}"
+
+
 def clean(
     lab: Lab,
     tags: Sequence[str],
@@ -91,11 +101,10 @@ def clean(
     with closing(Engine(lab.settings.engine.url)) as engine:
         if dry_run:
             yield from (f"would remove {name}" for name in leftovers(engine))
-            if everything:
-                yield "would remove all images and data volumes of ours that are not in use"
         else:
             yield from (f"removed {name}" for name in reap(engine))
-            yield from (f"removed {name}" for name in (forget(engine) if everything else ()))
+        if everything:
+            yield from _forgotten(engine, dry_run=dry_run)
         if keep:
             yield from prune.prune(lab, engine, keep, state=state, dry_run=dry_run)
     for tag in tags:

@@ -17,7 +17,7 @@ from runner.jobs import replay
 from runner.lab import Lab
 from runner.record import verify, verify_seal
 from runner.record.repo import LabRepo
-from runner.record.run import RunFolder, existing
+from runner.record.run import RunFolder, newest
 from runner.record.verify import Report
 from runner.trial import Entry, Status
 
@@ -68,19 +68,12 @@ def _folder(lab: Lab, tag: str) -> RunFolder:
         if not (folder.exists() or folder.ledger.exists()):
             folder.header()  # says what runs there are
         return folder
-    started = [RunFolder(lab.root, name) for name in existing(lab.root)]
-    if not started:
+    found = newest(lab.root)
+    if found is None:
         raise UsageError(
             f"{lab.root} has no run yet", "Start one with: runner go; for a sealed record: --sealed"
         )
-    return max(started, key=_created)
-
-
-def _created(folder: RunFolder) -> str:
-    try:
-        return folder.header().created
-    except UsageError:
-        return ""  # it is told, where it is the only one or asked for by name
+    return found
 
 
 def _newest_sealed(repo: LabRepo) -> str:

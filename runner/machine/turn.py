@@ -9,7 +9,6 @@ that does not take part.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 import time
@@ -18,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import InfraError
+from runner.locks import everybodys, locked
 
 LOOK = 0.1  # seconds between two tries
-SHARED = (Path("/run/lock"), Path(tempfile.gettempdir()))  # the first that may be written
+SHARED = (Path("/run/lock"), Path(tempfile.gettempdir()))  # the first that all may write
 
 
 @contextmanager
@@ -30,13 +30,13 @@ def turn(device: str, who: str, say: Callable[[str], None], folder: Path | None 
     who: one line about this process for those who wait. say: told once, if there is anything to wait for. Raises
     InfraError where no lock can be had at all.
     """
-    folder = folder or next((f for f in SHARED if os.access(f, os.W_OK)), SHARED[-1])
+    folder = folder or next((f for f in SHARED if _for_all(f)), SHARED[-1])
     began = time.monotonic()
     told = False
     with _file(folder / f"autoresearch-{device}.lock") as mine:
         with _file(folder / f"autoresearch-{device}.next.lock") as after:
             for lock in (after, mine):
-                while not _locked(lock):
+                while not locked(lock):
                     if not told:
                         say(f"waiting for {device}, which is in use by {_read(mine) or 'another process'}")
                         told = True
@@ -47,11 +47,16 @@ def turn(device: str, who: str, say: Callable[[str], None], folder: Path | None 
         yield time.monotonic() - began
 
 
+def _for_all(folder: Path) -> bool:
+    """Whether every user may write there: all must come to the same one."""
+    return folder.is_dir() and bool(folder.stat().st_mode & 0o002)
+
+
 @contextmanager
 def _file(path: Path) -> Iterator[int]:
     """Everybody's file, open; made if need be. Never a link that another user has put there."""
     try:
-        descriptor = _opened(path)
+        descriptor = everybodys(path)
     except OSError as error:
         raise InfraError(
             f"{path}, by which runs take turns on a device, cannot be opened: {os.strerror(error.errno or 0)}",
@@ -61,31 +66,6 @@ def _file(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _opened(path: Path) -> int:
-    safe = os.O_NOFOLLOW | os.O_CLOEXEC
-    # First without O_CREAT: in a sticky folder the kernel refuses that for a file of another user
-    # (fs.protected_regular, proc(5)), whatever its mode.
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            return os.open(path, os.O_RDWR | safe)
-        except PermissionError:
-            return os.open(path, os.O_RDONLY | safe)  # enough to lock it
-    try:
-        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | safe, 0o666)
-    except FileExistsError:  # another made it just now
-        return os.open(path, os.O_RDWR | safe)
-    os.fchmod(made, 0o666)  # whatever the umask is
-    return made
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _read(descriptor: int) -> str:

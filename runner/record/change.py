@@ -15,6 +15,8 @@ from runner.errors import InfraError, UsageError
 from runner.record.discover import top_of
 from runner.record.plumbing import Git, scrub_environment
 
+# Options of `git diff-tree`: every path that differs, a rename as two.
+DIFFERING = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
 REGULAR = ("100644", "100755")
 LINK, SUBMODULE, NOTHING = "120000", "160000", "000000"
 _WORDS = {"A": "added", "D": "deleted", "M": "changed", "T": "type changed"}
@@ -73,11 +75,15 @@ class Revisions:
             return found
         raise UsageError(f"the {what} revision {name[:100]!r} is not in this clone", self._deeper(name))
 
-    def merge_base(self, base: str, head: str) -> str:
-        """The commit that both come from, the best one where there are several. Raises UsageError for none."""
-        found = self._git.maybe("merge-base", base, head)
+    def merge_bases(self, base: str, head: str) -> list[str]:
+        """The commits that both come from and none of which comes from another. Raises UsageError for none.
+
+        Where there are several, no one of them says what a head changed: what it took from one and threw away of
+        another looks untouched.
+        """
+        found = self._git.maybe("merge-base", "--all", base, head)
         if found:
-            return found.splitlines()[0]
+            return found.splitlines()
         raise UsageError(
             f"{base[:12]} and {head[:12]} have no common history in this clone", self._deeper(head)
         )
@@ -91,9 +97,8 @@ class Revisions:
 
     def changes(self, old: str, new: str) -> list[Change]:
         """All paths that differ between two commits, in git's order; a rename is a deletion and an addition."""
-        options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
-        fields = self._git.fields("diff-tree", *options, old, new)
-        return [_change(raw, path) for raw, path in zip(fields[::2], fields[1::2], strict=True)]
+        fields = self._git.fields("diff-tree", *DIFFERING, old, new)
+        return [change_of(raw, path) for raw, path in zip(fields[::2], fields[1::2], strict=True)]
 
     def files(self, commit: str, path: str = "") -> list[Item]:
         """Everything in the tree of `commit` at or below `path`, folders apart."""
@@ -119,18 +124,11 @@ class Revisions:
     def blobs(self, shas: Sequence[str]) -> dict[str, bytes]:
         """As `blob`, of many, by one git."""
         wanted = sorted(set(shas))
-        if not wanted:
-            return {}
-        out = self._git.data("cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in wanted).encode())
-        found, at = {}, 0
-        for sha in wanted:
-            end = out.index(b"\n", at)
-            head = out[at:end].split(b" ")
-            if len(head) != 3:
+        found = {}
+        for sha, got in zip(wanted, self._git.objects(wanted), strict=True):
+            if got is None:
                 raise InfraError(f"the repository lacks object {sha}", "See what git says: git fsck")
-            begin, length = end + 1, int(head[2])
-            found[sha] = out[begin : begin + length]
-            at = begin + length + 1
+            found[sha] = got[1]
         return found
 
     def diff(self, old: str, new: str, path: str) -> str:
@@ -140,7 +138,8 @@ class Revisions:
         return self._git.data("diff-tree", *options, *names, old, new, "--", path).decode("utf-8", "replace")
 
 
-def _change(raw: str, path: str) -> Change:
+def change_of(raw: str, path: str) -> Change:
+    """Of what `git diff-tree` prints with DIFFERING."""
     old_mode, new_mode, old, new, letter = raw.removeprefix(":").split(" ")
     return Change(path, letter[0], old_mode, new_mode, old == new)
 

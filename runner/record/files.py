@@ -37,7 +37,7 @@ def explain(error: OSError, path: Path) -> RunnerError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return InfraError(what, "Make room on the disk and start again: nothing is lost.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-        return UsageError(what, f"runs/ must be a folder that you can write: ls -ld '{path.parent}'")
+        return UsageError(what, f"It must be in a folder that you can write: ls -ld '{path.parent}'")
     return InfraError(what)
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.errors import InfraError
+from runner.record.change import DIFFERING, Change, change_of
 from runner.record.repo import LabRepo
 from runner.trial import digest
 
@@ -28,14 +29,6 @@ class Commit:
     seconds: int
 
 
-@dataclass(frozen=True)
-class Change:
-    """One path that a commit changes. mode: of the file after it, 000000 where it was removed."""
-
-    path: str
-    mode: str
-
-
 def is_sha(text: str) -> bool:
     return _SHA.fullmatch(text) is not None
 
@@ -46,35 +39,24 @@ def refs(repo: LabRepo, prefix: str) -> dict[str, str]:
     return {name: sha for sha, name in (one.split(" ", 1) for one in listed)}
 
 
-def _batch(repo: LabRepo, asked: Iterable[str]) -> Iterator[tuple[str, bytes] | None]:
-    """Kind and content of each object asked for, None where there is none."""
-    names = list(asked)
-    out = (
-        repo.git.data("cat-file", "--batch", stdin="".join(f"{n}\n" for n in names).encode()) if names else b""
-    )
-    at = 0
-    for _ in names:
-        end = out.index(b"\n", at)
-        head = out[at:end].split(b" ")
-        if head[-1] in (b"missing", b"ambiguous") or len(head) < 3:
-            yield None
-            at = end + 1
-            continue
-        size = int(head[-1])
-        yield head[-2].decode(), out[end + 1 : end + 1 + size]
-        at = end + size + 2
-
-
 def contents(repo: LabRepo, asked: Iterable[str]) -> list[bytes | None]:
     """The bytes of each blob asked for, by a name that is this program's own."""
-    return [got[1] if got is not None and got[0] == "blob" else None for got in _batch(repo, asked)]
+    return [got[1] if got is not None and got[0] == "blob" else None for got in repo.git.objects(list(asked))]
+
+
+def sizes(repo: LabRepo, asked: Sequence[str]) -> list[int]:
+    """The bytes of each object asked for, 0 where there is none."""
+    listed = repo.git.text(
+        "cat-file", "--batch-check=%(objectsize)", stdin="".join(f"{n}\n" for n in asked).encode()
+    )
+    return [int(line) if line.isdecimal() else 0 for line in listed.splitlines()]
 
 
 def commits(repo: LabRepo, shas: Iterable[str]) -> dict[str, Commit]:
     """The commits among `shas` that the repository has."""
     asked = sorted({sha for sha in shas if is_sha(sha)})
     found = {}
-    for sha, got in zip(asked, _batch(repo, asked), strict=True):
+    for sha, got in zip(asked, repo.git.objects(asked), strict=True):
         if got is not None and got[0] == "commit":
             head, _, message = got[1].partition(b"\n\n")
             parents = tuple(p.decode() for p in re.findall(rb"^parent ([0-9a-f]+)$", head, re.MULTILINE))
@@ -89,7 +71,7 @@ def sources(repo: LabRepo, shas: Iterable[str]) -> dict[str, str]:
     found = {}
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
-        for sha, got in zip(some, _batch(repo, [f"{sha}:{repo.train}" for sha in some]), strict=True):
+        for sha, got in zip(some, repo.git.objects([f"{sha}:{repo.train}" for sha in some]), strict=True):
             if got is not None and got[0] == "blob":
                 found[sha] = digest(got[1])
     return found
@@ -100,24 +82,14 @@ def changes(repo: LabRepo, pairs: Iterable[tuple[str, str]]) -> dict[str, list[C
     given = "".join(f"{sha} {parent}\n" for parent, sha in pairs)
     if not given:
         return {}
-    options = [
-        "--stdin",
-        "--always",
-        "-r",
-        "--raw",
-        "-z",
-        "--no-renames",
-        "--no-abbrev",
-        "--ignore-submodules=none",
-    ]
-    status, out, err = repo.git.run("diff-tree", *options, stdin=given.encode())
+    status, out, err = repo.git.run("diff-tree", "--stdin", "--always", *DIFFERING, stdin=given.encode())
     if status:
         raise InfraError(f"git diff-tree failed: {err.strip()}")
     found: dict[str, list[Change]] = {}
     parts, sha = iter(out.split(b"\0")), ""
     for part in parts:
         if part.startswith(b":"):
-            found[sha].append(Change(os.fsdecode(next(parts)), part.split(b" ")[1].decode()))
+            found[sha].append(change_of(part.decode(), os.fsdecode(next(parts))))
         elif part:
             sha = part.decode()
             found.setdefault(sha, [])

@@ -121,6 +121,25 @@ class Git:
             raise failure(arguments, status, err)
         return out
 
+    def objects(self, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
+        """Kind and content of each object so named, None where there is none; all held in memory together."""
+        if not names:
+            return []
+        out = self.data("cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode())
+        found: list[tuple[str, bytes] | None] = []
+        at = 0
+        for _ in names:
+            end = out.index(b"\n", at)
+            head = out[at:end].split(b" ")
+            if head[-1] in (b"missing", b"ambiguous") or len(head) < 3:
+                found.append(None)
+                at = end + 1
+                continue
+            size = int(head[-1])
+            found.append((head[-2].decode(), out[end + 1 : end + 1 + size]))
+            at = end + size + 2
+        return found
+
     def text(self, *arguments: str, stdin: bytes = b"") -> str:
         """What git printed without its last newline; bytes that are no UTF-8 survive as in a path's `str`."""
         return os.fsdecode(self.data(*arguments, stdin=stdin).removesuffix(b"\n"))

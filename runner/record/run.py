@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -16,10 +15,12 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from runner.errors import UsageError
+from runner.locks import locked, still_there
 from runner.record.files import atomic_write, explained, now, sync_folder
 from runner.record.tags import check_tag
 from runner.trial import Entry, Pins, Role
@@ -167,7 +168,7 @@ class RunFolder:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            if _flock(descriptor, fcntl.LOCK_EX) and _still_there(descriptor, self.lock_file):
+            if locked(descriptor) and still_there(descriptor, self.lock_file):
                 return descriptor
             os.close(descriptor)
             if time.monotonic() > deadline:
@@ -186,15 +187,25 @@ class RunFolder:
         except OSError:
             return None
         try:
-            return None if _flock(descriptor, fcntl.LOCK_SH) else _read(self.lock_file)
+            return None if locked(descriptor, shared=True) else _read(self.lock_file)
         finally:
             os.close(descriptor)
 
 
 def newest(lab_root: Path) -> RunFolder | None:
-    """The run that was begun last, None before the first. Raises UsageError where a header cannot be read."""
-    started = [RunFolder(lab_root, tag) for tag in existing(lab_root)]
-    return max(started, key=lambda folder: folder.header().created, default=None)
+    """The run that was begun last, its header readable or not; None before the first."""
+    return max((RunFolder(lab_root, tag) for tag in existing(lab_root)), key=_begun, default=None)
+
+
+def _begun(folder: RunFolder) -> float:
+    """Seconds since the epoch."""
+    try:
+        return datetime.fromisoformat(folder.header().created).timestamp()
+    except (
+        UsageError,
+        ValueError,
+    ):  # told where it is the newest; by its file's time, for that is written once
+        return folder.run_json.stat().st_mtime
 
 
 def _text(value: Mapping[str, Any]) -> bytes:
@@ -226,19 +237,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return raw if isinstance(raw, dict) else {}
-
-
-def _flock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _still_there(descriptor: int, path: Path) -> bool:
-    """Is the locked file the one at `path`? Someone may have deleted it in between."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False

@@ -18,6 +18,7 @@ from runner.record.ledger import FIRST, Line
 from runner.record.verify_report import Finder
 from runner.trial import Attempt, Entry, Outcome, Pins, Score, Verdict
 
+LINES, UNREADABLE = 1_000_000, 1000  # of a ledger: more is none
 BAD = (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError)
 
 
@@ -35,13 +36,21 @@ class Chain:
 
 def read(raw: bytes, found: Finder) -> Chain:
     """All of a ledger's lines, and what is wrong with them."""
-    *complete, torn = raw.split(b"\n")
+    *complete, torn = raw.split(b"\n", LINES)
     if torn:
         said = (
             f"{len(torn)} bytes without a line's end; the next start of the run cuts them off or completes them"
         )
         found.add("ledger-torn", f"ledger line {len(complete) + 1}", said)
-    lines = [_read(index, line, found) for index, line in enumerate(complete)]
+    lines: list[Line | None] = []
+    unreadable = 0
+    for index, line in enumerate(complete):
+        lines.append(_read(index, line, found))
+        unreadable += lines[-1] is None
+        if unreadable > UNREADABLE:
+            said = f"it and {UNREADABLE} before it cannot be read: the rest is not looked at"
+            found.add("line-unreadable", f"ledger line {index + 1}", said)
+            break
     entries = _distinct(lines, found)
     _links(lines, found)
     _numbers(lines, found)

@@ -25,11 +25,7 @@ SLOW = 900  # seconds between deciding and committing that a machine under load 
 def check(repo: LabRepo, tag: str, base: str, chain: Chain, found: Finder, head: str | None = None) -> None:
     """base: the header's. head: the commit that stands for the branch, None for the branch itself."""
     at = objects.refs(repo, f"{TRIALS}{tag}/")
-    there = {
-        int(n): sha
-        for name, sha in at.items()
-        if (n := name.rsplit("/", 1)[1]).isdecimal() and f"{int(n):04d}" == n
-    }
+    there = repo.trials(tag)
     _refs(tag, at, there, chain, found)
     shas = [base, *(entry.commit for entry in chain.entries), *there.values()]
     known = objects.commits(repo, shas)
@@ -94,7 +90,9 @@ def _trials(repo: LabRepo, tag: str, base: str, chain: Chain, known: dict[str, C
         if entry.number == 0 and entry.commit == base:
             continue  # the baseline that the base itself holds
         _commit(tag, entry, known[entry.commit], found)
-        strange = [c.path for c in changed.get(entry.commit, []) if (c.path, c.mode) != (repo.train, "100644")]
+        strange = [
+            c.path for c in changed.get(entry.commit, []) if (c.path, c.new_mode) != (repo.train, "100644")
+        ]
         if strange:
             said = f"commit {entry.commit[:12]} changes {', '.join(strange[:SHOWN])}"
             found.add("other-files-changed", where, said)
@@ -134,7 +132,7 @@ def _branch(
     if not objects.is_sha(tip) or not repo.has_commit(tip):
         found.add("branch-missing", "branch", f"the repository has no commit {tip[:12]}")
         return
-    if not repo.has_commit(base) if objects.is_sha(base) else True:
+    if not (objects.is_sha(base) and repo.has_commit(base)):
         return  # named already
     if not objects.descends(repo, tip, base):
         found.add(

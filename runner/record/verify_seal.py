@@ -22,7 +22,7 @@ from runner.record.verify_report import Finder
 FILES = (
     "run.json", "ledger.jsonl", "results.tsv", "faults.jsonl", "holdout.json", "floor.json", "calibration.json",
 )  # fmt: skip
-LARGEST = 1 << 30  # bytes of one of them; a ledger of ten thousand trials has some 40 MB
+LARGEST = 1 << 27  # bytes of all of them; a ledger of ten thousand trials has some 40 MB
 MOST = 1000  # seals that are looked back
 
 
@@ -49,13 +49,13 @@ def at(repo: LabRepo, tag: str) -> str | None:
 
 def of_commit(repo: LabRepo, sha: str, found: Finder) -> dict[str, bytes]:
     """The files of a seal. What is no plain file of FILES, or too large, is a finding and not read."""
-    files = {}
+    files: dict[str, bytes] = {}
     for line in repo.git.fields("ls-tree", "-z", "-l", "--full-tree", sha):
         facts, name = line.split("\t", 1)
         mode, _, blob, size = facts.split()
         if mode != "100644" or name not in FILES:
             found.add("seal-unreadable", "seal", f"it holds {name!r} ({mode}), which is no file of a record")
-        elif not size.isdecimal() or int(size) > LARGEST:
+        elif not size.isdecimal() or int(size) + sum(map(len, files.values())) > LARGEST:
             found.add("seal-unreadable", "seal", f"its {name} has {size} bytes")
         else:
             files[name] = repo.git.data("cat-file", "blob", blob)
@@ -92,9 +92,12 @@ def earlier(repo: LabRepo, tag: str, files: Mapping[str, bytes], found: Finder, 
     shas = repo.git.text("rev-list", "--first-parent", f"--max-count={MOST}", last, "--").split()
     shas = shas if newest else shas[1:]
     ledger = files.get("ledger.jsonl", b"")
-    headers = objects.contents(repo, [f"{sha}:run.json" for sha in shas])
-    ledgers = objects.contents(repo, [f"{sha}:ledger.jsonl" for sha in shas])
-    for sha, header, sealed in zip(shas, headers, ledgers, strict=True):
+    for sha in shas:  # one after the other: seals come from elsewhere, and may be large
+        names = [f"{sha}:run.json", f"{sha}:ledger.jsonl"]
+        if max(objects.sizes(repo, names)) > LARGEST:
+            found.add("seal-unreadable", "seal", f"that of {sha[:12]} is too large")
+            continue
+        header, sealed = objects.contents(repo, names)
         complete = (sealed or b"").rpartition(b"\n")[0]
         if not ledger.startswith(complete):
             line = _first_difference(complete, ledger)

@@ -9,6 +9,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -26,6 +27,7 @@ _AXES = {
 }
 
 
+@style.context("default")  # whatever a matplotlibrc says, as in plot.py
 def png(curves: Sequence[Curve], axis: str) -> bytes:
     """A PNG. Arms without a score are named as such and not drawn."""
     figure = Figure(figsize=_INCHES, dpi=_DPI, facecolor="white")

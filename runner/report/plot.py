@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -191,7 +192,8 @@ def draw(entries: Sequence[Entry], path: Path, tag: str) -> None:
 
     Raises OSError where it cannot be written; the picture of before is then untouched.
     """
-    with warnings.catch_warnings():
+    # Not by a matplotlibrc of the folder that we happen to be in, which may be anyone's: it can ask for LaTeX.
+    with warnings.catch_warnings(), style.context("default"):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a note in a script without a font
         picture = figure(entries, tag)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -80,6 +80,7 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
     version = settings.python
     command = [
         sys.executable,
+        "-P",  # nothing of the folder that we happen to be in, which may be anyone's
         "-m",
         "pip",
         "download",
@@ -106,7 +107,7 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
         errors = [line for line in tail if line.startswith("ERROR")] or tail[-3:]
         raise MissingError(
             f"pip could not resolve the wheels of {requirements}: {' '.join(errors)[:600]}",
-            "See that pip works here: pip download " + " ".join(command[3:5] + command[-3:]),
+            "See that pip works here: pip download " + " ".join(command[4:6] + command[-3:]),
         )
 
 

@@ -84,25 +84,3 @@ def remove_container(engine: Engine, container_id: str) -> bool:
                 raise
             return False  # Docker may list such a one as being removed until it is restarted
     return True
-
-
-def forget(engine: Engine) -> list[str]:
-    """Removes our images and data volumes, but for those in use; returns their names."""
-    removed = []
-    with faults("listing images and volumes"):
-        images = engine.api.images(filters={"label": [f"{LABEL}=image"]})
-        volumes = engine.api.volumes(filters={"label": [f"{LABEL}=data"]}).get("Volumes") or []
-    for remove, names in (
-        (engine.api.remove_image, [str((i.get("RepoTags") or [i["Id"]])[0]) for i in images]),
-        (engine.api.remove_volume, [str(v["Name"]) for v in volumes]),
-    ):
-        for name in names:
-            with faults(f"removing {name}"):
-                try:
-                    remove(name)
-                except docker.errors.APIError as error:
-                    if not gone(error):  # 409: another run uses it
-                        raise
-                    continue
-            removed.append(name)
-    return removed

@@ -8,13 +8,14 @@ trials, when no container holds it, is seen. Another machine that uses the same 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from runner.locks import everybodys, locked, still_there
 
 _held: dict[str, int] = {}  # of this process, until it ends
 
@@ -28,9 +29,13 @@ def folder() -> Path:
 def hold(name: str) -> str:
     """Mark `name` as used now, and as in use until this process ends; `name` itself. Never a fault of its own."""
     with contextlib.suppress(OSError):
-        if name not in _held:
-            _held[name] = _opened(_mark(name), make=True)
-            fcntl.flock(_held[name], fcntl.LOCK_SH | fcntl.LOCK_NB)
+        while name not in _held:
+            mark = everybodys(_mark(name))
+            # Whoever removes the thing holds the lock alone, for a moment, and takes the mark away with it.
+            if locked(mark, shared=True, wait=True) and still_there(mark, _mark(name)):
+                _held[name] = mark
+            else:
+                os.close(mark)
         os.utime(_held[name])
     return name
 
@@ -47,22 +52,24 @@ def last_use(name: str) -> float:
 def free(name: str) -> Iterator[bool]:
     """Whether no living process uses `name`; if so, none says so before the block ends."""
     try:
-        descriptor = _opened(_mark(name), make=False)
-    except FileNotFoundError:
-        yield True
-        return
+        descriptor = _looked_at(_mark(name))
     except OSError:
         yield False
         return
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield locked(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _looked_at(mark: Path) -> int:
+    """The mark, open; one that was never there says that it was never used."""
+    try:
+        return everybodys(mark, make=False)
+    except FileNotFoundError:
+        descriptor = everybodys(mark)
+        os.utime(descriptor, (0, 0))
+        return descriptor
 
 
 def unmark(name: str) -> None:
@@ -73,19 +80,3 @@ def unmark(name: str) -> None:
 
 def _mark(name: str) -> Path:
     return folder() / f"autoresearch-used-{re.sub(r'[^A-Za-z0-9.-]', '_', name)[:150]}"
-
-
-def _opened(path: Path, *, make: bool) -> int:
-    """Never a link that another user has put there; first without O_CREAT, which a sticky folder may refuse."""
-    safe = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # nor wait for the other end of a pipe
-    try:
-        return os.open(path, os.O_RDWR | safe)
-    except PermissionError:
-        return os.open(path, os.O_RDONLY | safe)  # enough to lock it
-    except FileNotFoundError:
-        if not make:
-            raise
-    made = os.open(path, os.O_RDWR | os.O_CREAT | safe, 0o666)
-    with contextlib.suppress(OSError):
-        os.fchmod(made, 0o666)  # whatever the umask is
-    return made

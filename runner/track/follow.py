@@ -122,4 +122,4 @@ class Following(Relay):
 
 def command(lab: Path, tag: str, to: str) -> list[str]:
     """`runner track TAG --to NAME` with this interpreter."""
-    return [sys.executable, "-m", "runner", "--lab", str(lab), "track", tag, "--to", to]
+    return [sys.executable, "-P", "-m", "runner", "--lab", str(lab), "track", tag, "--to", to]

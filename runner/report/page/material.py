@@ -91,8 +91,7 @@ class Reader:
     def _detail(self, entry: Entry, diff: str | None) -> Detail:
         place = self.folder.trial(entry.number)
         log = self.folder.log_of(entry)
-        read = (curve_of(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
-        curves = tuple(thin(points, CURVE_POINTS) for points in read)
+        curves = tuple(curve_of(place / f"attempt-{i}.curve.jsonl") for i in range(len(entry.attempts)))
         return detail(diff, end_of(log, LOG_BYTES), f"trials/{place.name}/{log.name}", curves)
 
 
@@ -101,7 +100,8 @@ def detail(diff: str | None, log: bytes = b"", log_name: str = "", curves: tuple
     while diff and diff.startswith(_HEAD):
         diff = diff.partition("\n")[2]
     shown = None if diff is None else Lines.of(diff, DIFF_CHARACTERS)
-    return Detail(shown, Lines.of(log, LOG_BYTES, tail=True, most=LOG_LINES), log_name, curves)
+    thinned = tuple(thin(points, CURVE_POINTS) for points in curves)
+    return Detail(shown, Lines.of(log, LOG_BYTES, tail=True, most=LOG_LINES), log_name, thinned)
 
 
 def end_of(path: Path, limit: int) -> bytes:
