@@ -7,17 +7,16 @@ files and no git. Trusts nothing in the entry but its types.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runner import ratchet
 from runner.errors import UsageError
 from runner.loop import Loop
-from runner.parts import Reading, Trial, Values
+from runner.parts import Trial, Values
 from runner.ratchet import Basis, Noise, Standing
 from runner.ratchet.noise import UNKNOWN
+from runner.relay import Silent
 from runner.trial import Attempt, Entry, History, Proposal, Role, Status, Verdict
 
 CLOSE = 1e-9  # bits per byte; two roads to one float may differ in its last digit
@@ -46,7 +45,7 @@ def judge(entry: Entry, standing: Standing, basis: Basis, sources: tuple[bytes, 
     bench, record = _Bench(list(entry.attempts)), _Record(entry)
     accepted = frozenset({proposal.digest} if basis.accepted else ())
     loop = Loop(
-        _Nobody(), bench, record, _Silent(), basis.rule, standing,
+        _Nobody(), bench, record, Silent(), basis.rule, standing,
         floor=basis.floor, accepted=accepted, known=basis.known,
     )  # fmt: skip
     trial = Trial(entry.number, proposal, sources[0])
@@ -154,28 +153,3 @@ class _Nobody:
 
     def propose(self, history: History) -> Proposal:
         raise NotImplementedError
-
-
-class _Silent:
-    """A watcher that shows nothing."""
-
-    @contextlib.contextmanager
-    def _nothing(self) -> Iterator[Callable[[str, float | None], None]]:
-        yield lambda detail, fraction: None
-
-    def step(self, what: str) -> AbstractContextManager[Callable[[str, float | None], None]]:
-        return self._nothing()
-
-    def proposing(self, number: int, agent: str) -> None: ...
-
-    def training(self, number: int, note: str, attempt: int, seed: int, budget_seconds: float) -> None: ...
-
-    def reading(self, reading: Reading) -> None: ...
-
-    def scoring(self, phase: str, done: int, total: int) -> None: ...
-
-    def scored(self, number: int, attempt: Attempt) -> None: ...
-
-    def decided(self, entry: Entry) -> None: ...
-
-    def message(self, text: str) -> None: ...

@@ -1,9 +1,9 @@
-"""A Watcher that passes everything on to another: what it does besides, its subclasses say. Knows no world."""
+"""Watchers: one that passes everything on to another, for subclasses that do more, and one that shows nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from runner.parts import Reading, Watcher
 from runner.trial import Attempt, Entry
@@ -38,3 +38,28 @@ class Relay:
 
     def message(self, text: str) -> None:
         self._watcher.message(text)
+
+
+class Silent:
+    """A Watcher that shows nothing."""
+
+    @contextmanager
+    def _nothing(self) -> Iterator[Callable[[str, float | None], None]]:
+        yield lambda detail, fraction: None
+
+    def step(self, what: str) -> AbstractContextManager[Callable[[str, float | None], None]]:
+        return self._nothing()
+
+    def proposing(self, number: int, agent: str) -> None: ...
+
+    def training(self, number: int, note: str, attempt: int, seed: int, budget_seconds: float) -> None: ...
+
+    def reading(self, reading: Reading) -> None: ...
+
+    def scoring(self, phase: str, done: int, total: int) -> None: ...
+
+    def scored(self, number: int, attempt: Attempt) -> None: ...
+
+    def decided(self, entry: Entry) -> None: ...
+
+    def message(self, text: str) -> None: ...

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import factories
@@ -16,31 +15,18 @@ from runner.config import RatchetSettings
 from runner.errors import InfraError, UsageError
 from runner.loop import Loop
 from runner.parts import Limits, Trial, Values
+from runner.relay import Silent
 from runner.trial import Attempt, Ending, Entry, History, Proposal, Role, Status, Verdict
 
 BASELINE = Proposal(b"x = 0\n", "the baseline", "baseline")
 
 
-class Quiet:
+class Quiet(Silent):
     """A Watcher that only remembers what it was told."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
         self.entries: list[Entry] = []
-
-    @contextlib.contextmanager
-    def step(self, what: str) -> Iterator[Any]:
-        yield lambda detail, fraction: None
-
-    def proposing(self, *_: Any) -> None: ...
-
-    def training(self, *_: Any) -> None: ...
-
-    def reading(self, *_: Any) -> None: ...
-
-    def scoring(self, *_: Any) -> None: ...
-
-    def scored(self, *_: Any) -> None: ...
 
     def decided(self, entry: Entry) -> None:
         self.entries.append(entry)

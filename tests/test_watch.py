@@ -15,7 +15,6 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from runner.parts import Noted, Reading
 from runner.record.faults import FaultLog
 from runner.record.ledger import Ledger
 from runner.record.run import Header, RunFolder
+from runner.relay import Silent
 from runner.report import lines
 from runner.report.screen import Screen
 from runner.trial import Entry, History, Proposal
@@ -49,21 +49,6 @@ def folder(tmp_path: Path) -> RunFolder:
     for entry in factories.run(3):
         ledger.append(entry)
     return made
-
-
-class Silent:
-    """A Watcher that shows nothing, for the process that is watched."""
-
-    def step(self, what: str) -> Any:
-        return closing(io.StringIO())
-
-    def proposing(self, *_: Any) -> None: ...
-    def training(self, *_: Any) -> None: ...
-    def reading(self, *_: Any) -> None: ...
-    def scoring(self, *_: Any) -> None: ...
-    def scored(self, *_: Any) -> None: ...
-    def decided(self, *_: Any) -> None: ...
-    def message(self, *_: Any) -> None: ...
 
 
 @pytest.fixture
