@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import factories
 from runner.ci import event, gate
 from runner.ci.result import Result, Side, Training
 from runner.evaluate import Job
+from runner.relay import Silent
 from runner.trial import Attempt, Ending, Pins, digest
 
 BASE = "import math\n\nWIDTH = 16\nLR = 0.03\n"
@@ -99,27 +98,11 @@ class Repository:
         return gate.look(self.lab, event.Asked(["main"], [head]), {}, environment)
 
 
-class Quiet:
+class Quiet(Silent):
     """A Watcher that remembers what it was told."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
-
-    @contextlib.contextmanager
-    def step(self, what: str) -> Iterator[Any]:
-        yield lambda detail, fraction: None
-
-    def proposing(self, *_: Any) -> None: ...
-
-    def training(self, *_: Any) -> None: ...
-
-    def reading(self, *_: Any) -> None: ...
-
-    def scoring(self, *_: Any) -> None: ...
-
-    def scored(self, *_: Any) -> None: ...
-
-    def decided(self, *_: Any) -> None: ...
 
     def message(self, text: str) -> None:
         self.messages.append(text)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import ci_lab
+import conftest
 import pytest
 
 from runner.ci import baselab, change, event, gate
@@ -348,3 +351,120 @@ def test_a_text_outside_of_the_repository_is_where_the_checkout_would_have_it(
 )
 def test_the_first_changed_line_is_where_an_annotation_belongs(diff: str, line: int) -> None:
     assert change.first_changed_line(diff) == line
+
+
+def crossed(repository: ci_lab.Repository) -> tuple[str, str]:
+    """Two commits that main joins: one beside the lab, one that mends prepare/."""
+    sides = []
+    for path in ("README.md", "prepare/__init__.py"):
+        repository.git("switch", "-q", "--detach", repository.base)
+        repository.write(path, "mended = 1\n")
+        sides.append(repository.commit("a side"))
+    repository.git("switch", "-q", "main")
+    repository.git("merge", "-q", "--no-ff", "-m", "one", sides[0])
+    repository.git("merge", "-q", "--no-ff", "-m", "both", sides[1])
+    return sides[0], sides[1]
+
+
+def test_a_head_that_threw_away_what_one_of_two_merge_bases_mended_is_refused(
+    repository: ci_lab.Repository,
+) -> None:
+    one, other = crossed(repository)
+    repository.git("switch", "-q", "--detach", one)
+    repository.git("merge", "-q", "-s", "ours", "-m", "taken", other)
+    repository.write("train/train.py", ci_lab.BETTER)
+    found, to_train = repository.look(repository.commit("better"))
+    assert not to_train
+    assert (found.result.verdict, found.result.cause) == ("refused", "stale")
+    assert "Bring the branch up to date" in found.result.reason
+
+
+def test_a_head_made_from_a_base_that_joined_two_sides_is_judged(repository: ci_lab.Repository) -> None:
+    crossed(repository)
+    assert repository.look(repository.head())[1]
+
+
+def test_no_diff_is_made_of_a_train_py_that_is_too_large(repository: ci_lab.Repository) -> None:
+    found, _ = repository.look(repository.head("# much\n" * 60_000))
+    assert (found.result.cause, found.result.diff) == ("not-python", "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".github/workflows/x.yml",
+        ".gitlab-ci.yml",
+        ".gitlab/x.yml",
+        "action.yml",
+        "ci/check.sh",
+        "runner/loop.py",
+    ],
+)
+def test_a_change_of_the_gate_itself_is_for_a_person_to_read(repository: ci_lab.Repository, path: str) -> None:
+    repository.head()
+    repository.write("circus/action.yml", "beside\n")
+    repository.write(path, "other\n")
+    found, _ = repository.look(repository.commit("x"))
+    assert found.result.gate == ((path, "added"),)
+
+
+def test_the_runners_own_files_are_read_by_few_gits(
+    repository: ci_lab.Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        repository.write(f"runner/ci/of{number}.py", f"x = {number}\n")
+    for path in (conftest.ROOT / "runner").rglob("*.py"):
+        repository.write(f"runner/{path.relative_to(conftest.ROOT / 'runner')}", path.read_bytes())
+    repository.commit("the runner beside the lab")
+    counter = tmp_path / "bin/git"
+    counter.parent.mkdir()
+    real = subprocess.run(
+        ["sh", "-c", "command -v git"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    counter.write_text(f'#!/bin/sh\necho >> {tmp_path}/count\nexec {real} "$@"\n')
+    counter.chmod(0o755)
+    monkeypatch.setenv("PATH", str(counter.parent), prepend=os.pathsep)
+    judged = "gate.own_judge(Revisions(Path.cwd()), 'HEAD', {'CI': 'true'})"
+    program = (
+        f"from pathlib import Path; from runner.ci import gate; from runner.ci.gate import Revisions; {judged}"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=repository.top, check=True, timeout=60)
+    assert 1 <= len((tmp_path / "count").read_text().splitlines()) <= 10
+
+
+def test_a_pointer_of_git_lfs_in_the_bases_lab_is_wrong_usage(
+    repository: ci_lab.Repository, tmp_path: Path
+) -> None:
+    repository.write("texts/b.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    repo, base = Revisions(repository.lab), repository.commit("x")
+    with pytest.raises(UsageError, match=r"texts/b\.txt of the base is a pointer of Git LFS"):
+        baselab.materialise(repo, base, "", baselab.settings_of(repo, base, ""), tmp_path / "state", print)
+
+
+def labs(repository: ci_lab.Repository, state: Path, days: int) -> Path:
+    """A state with five other labs, unused for so long, after a job; the folder of labs."""
+    for number in range(5):
+        made = state / f"labs/{number}"
+        made.mkdir(parents=True)
+        used = time.time() - days * 86_400 - 100 + number
+        os.utime(made, (used, used))
+    (state / "labs/.new-x/prepare").mkdir(parents=True)
+    repo = Revisions(repository.lab)
+    settings = baselab.settings_of(repo, repository.base, "")
+    baselab.materialise(repo, repository.base, "", settings, state, print)
+    return state / "labs"
+
+
+@pytest.mark.parametrize(
+    ("days", "kept"), [(baselab.KEPT_DAYS - 1, {"0", "1", "2", "3", "4"}), (baselab.KEPT_DAYS, {"3", "4"})]
+)
+def test_labs_that_nobody_used_for_long_go_but_for_the_newest(
+    repository: ci_lab.Repository, tmp_path: Path, days: int, kept: set[str]
+) -> None:
+    found = {path.name for path in labs(repository, tmp_path / "state", days).iterdir()}
+    assert {name for name in found if len(name) == 1} == kept
+    assert len([name for name in found if len(name) == 32]) == 1
+
+
+def test_what_a_killed_job_left_half_made_is_removed(repository: ci_lab.Repository, tmp_path: Path) -> None:
+    assert list(labs(repository, tmp_path / "state", 1).glob(".new-*")) == []

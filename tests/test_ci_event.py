@@ -191,3 +191,14 @@ def test_in_a_pipeline_of_merged_results_the_head_is_the_source_branch() -> None
 )
 def test_the_run_of_a_branch_is_known_by_its_name(branch: str, fork: bool, tag: str) -> None:
     assert gate.tag_of(event.Request("pull_request", branch=branch, fork=fork)) == tag
+
+
+def test_in_gitlab_its_own_variables_come_before_a_payload_that_the_environment_names(tmp_path: Path) -> None:
+    payload = pull_request()
+    payload["pull_request"]["base"]["sha"] = payload["pull_request"]["head"]["sha"] = "e" * 40
+    named = {"GITHUB_EVENT_PATH": str(written(tmp_path, payload)), "GITHUB_EVENT_NAME": "pull_request"}
+    assert event.asked("", "", None, {**named, **GITLAB}) == event.asked("", "", None, GITLAB)
+
+
+def test_in_gitlab_too_a_payload_that_an_option_names_comes_first(tmp_path: Path) -> None:
+    assert list(event.asked("", "", written(tmp_path, pull_request()), GITLAB).base) == [BASE]

@@ -15,8 +15,9 @@ import pytest
 
 from runner.ci import outfolder, workflow
 from runner.ci import result as results
-from runner.ci.junit import junit
+from runner.ci.junit import GAIN, LAB, SCORE, junit
 from runner.ci.result import Result, plain
+from runner.ci.summary import summary
 from runner.errors import InfraError, UsageError
 from runner.jobs import ci as jobs
 from runner.jobs.ci import UNFINISHED
@@ -124,6 +125,12 @@ def test_what_was_not_reached_is_skipped_in_junit(cause: str) -> None:
     assert set(kinds[at + 1 :]) <= {"skipped"}
 
 
+@pytest.mark.parametrize(("cause", "case"), [("failed", SCORE), ("stale", LAB), ("worse", GAIN)])
+def test_the_case_that_fails_in_junit_is_the_causes_own(cause: str, case: str) -> None:
+    root = ElementTree.fromstring(junit(replace(ci_lab.hostile("x"), cause=cause)))
+    assert [one.attrib["name"] for one in root[0] if one.find("failure") is not None] == [case]
+
+
 @pytest.mark.parametrize("said", ci_lab.HOSTILE, ids=lambda said: repr(said[:20]))
 def test_result_json_is_json_and_says_the_delta(said: str) -> None:
     raw = json.loads(json.dumps(plain(ci_lab.hostile(said)), allow_nan=False))
@@ -181,3 +188,19 @@ def test_a_verdict_that_cannot_be_told_is_an_error(tmp_path: Path, monkeypatch: 
     with pytest.raises(InfraError, match="GITHUB_OUTPUT"):
         jobs.run(*asked, {}, fresh=False)
     assert json.loads((tmp_path / "out/result.json").read_text())["verdict"] == "error"
+
+
+def test_hints_that_are_for_another_command_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with jobs.Lines() as lines:
+        lines.message("To believe it: runner go --accept 7")
+        lines.message("The base scores as it did.")
+    said = capsys.readouterr().err
+    assert "The base scores as it did." in said
+    assert "--accept" not in said
+
+
+def test_trainings_that_did_not_end_are_counted_in_the_summary_and_in_result_json() -> None:
+    better = Result(results.BETTER, "better", "x", 0)
+    assert "brought to its end" not in summary(better)
+    assert "not brought to its end 2 times" in summary(replace(better, unfinished=2))
+    assert plain(replace(better, unfinished=2))["unfinished"] == 2

@@ -13,18 +13,23 @@ import ci_lab
 import factories
 import pytest
 
+from runner.agents import takeback
 from runner.ci import cache, judging
 from runner.ci import result as results
-from runner.ci.cache import Scores
+from runner.ci.cache import Begun, Scores
 from runner.ci.gate import Gate
 from runner.ci.judging import Judgement, Places
 from runner.config import RatchetSettings
-from runner.errors import InfraError
-from runner.trial import Attempt, Ending, Pins, Role, digest
+from runner.errors import InfraError, RunnerError
+from runner.trial import Attempt, Ending, Pins, Role, Status, Verdict, digest
 
 BASE, BETTER, WORSE, CRASHES = (
     one.encode() for one in (ci_lab.BASE, ci_lab.BETTER, ci_lab.WORSE, ci_lab.CRASHES)
 )
+
+
+def pair(source: bytes) -> str:
+    return cache.pair(takeback.form(BASE), takeback.form(source), RatchetSettings())
 
 
 class Desk:
@@ -62,6 +67,9 @@ class Desk:
 
     def known(self, source: bytes) -> Sequence[Attempt]:
         return self.scores().known(digest(source)).attempts
+
+    def begun(self, source: bytes) -> Begun:
+        return self.scores().begun(pair(source))
 
     def scores(self) -> Scores:
         return Scores(self.state, cache.key(ci_lab.PINS, ci_lab.MACHINE), self.said.append)
@@ -211,13 +219,131 @@ def test_of_two_jobs_at_once_the_first_verdict_holds_for_both(desk: Desk) -> Non
 def test_a_job_that_is_broken_off_keeps_what_the_head_has_scored(desk: Desk, error: BaseException) -> None:
     with pytest.raises(type(error)):
         desk.judge(BETTER, ci_lab.Lengths(stop=(5, error)))
-    [before] = desk.scores().begun(cache.pair(digest(BASE), digest(BETTER), RatchetSettings()))
+    [before] = desk.begun(BETTER).attempts
     found = desk.judge(BETTER, ci_lab.Lengths(seed=6)).result
     heads = [one for one in found.trainings if one.of == "head"]
     assert heads[0].attempt == before
     assert heads[0].known
     assert not heads[1].known
-    assert desk.scores().begun(cache.pair(digest(BASE), digest(BETTER), RatchetSettings())) == []
+    assert desk.begun(BETTER) == Begun()
+
+
+class Choosy(ci_lab.Lengths):
+    """Notes the seeds of the head, and is cancelled in so many of its first trainings."""
+
+    def __init__(self, aborted: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+        super().__init__()
+        self.seeds: list[int] = []
+        self._aborted, self._error = aborted, error
+
+    def attempt(self, job: Any) -> Attempt:
+        if job.source != BASE:
+            self.seeds.append(job.seed)
+            if len(self.seeds) <= self._aborted:
+                raise self._error("")
+        return super().attempt(job)
+
+
+def cancelled(desk: Desk, source: bytes) -> int:
+    """A job that is cancelled while it trains the head; the head's seed."""
+    trainer = Choosy(1)
+    with pytest.raises(KeyboardInterrupt):
+        desk.judge(source, trainer)
+    return trainer.seeds[0]
+
+
+def test_a_head_whose_job_is_cancelled_in_its_training_gets_the_same_seed_again(desk: Desk) -> None:
+    seed = cancelled(desk, WORSE)
+    trainer = Choosy(0)
+    found = desk.judge(WORSE, trainer).result
+    assert trainer.seeds == [seed]
+    assert [one.attempt.seed for one in found.trainings if one.of == "head"] == [seed]
+    assert (found.verdict, found.unfinished) == ("not-better", 1)
+    assert desk.judge(WORSE, Choosy(0)).result.unfinished == 1
+
+
+def test_a_seed_is_used_for_one_training_of_a_head(desk: Desk) -> None:
+    cancelled(desk, BETTER)
+    trainer = Choosy(0)
+    desk.judge(BETTER, trainer)
+    assert len(trainer.seeds) == len(set(trainer.seeds)) > 1
+
+
+def test_a_comment_or_a_blank_line_is_no_new_head(desk: Desk) -> None:
+    first = desk.judge(WORSE, ci_lab.Lengths()).result
+    trainer = ci_lab.Lengths(seed=9)
+    again = desk.judge(b"# again\n" + WORSE.replace(b"\nMORE", b"\n\nMORE"), trainer).result
+    assert trainer.trained == []
+    assert again.remembered
+    assert again.val_bpb == first.val_bpb
+    assert any("comments or layout" in one for one in desk.said)
+
+
+def test_a_comment_brings_no_new_seed_after_a_job_that_was_cancelled(desk: Desk) -> None:
+    seed = cancelled(desk, WORSE)
+    trainer = Choosy(0)
+    desk.judge(WORSE + b"# again\n", trainer)
+    assert trainer.seeds == [seed]
+
+
+def test_of_a_head_that_was_started_too_often_nothing_is_said_until_a_maintainer_has_it_judged_anew(
+    desk: Desk,
+) -> None:
+    assert len({cancelled(desk, BETTER) for _ in range(judging.STARTS)}) == 1
+    trainer = Choosy(0)
+    with pytest.raises(judging.Restarted, match=f"{judging.STARTS} times"):
+        desk.judge(BETTER, trainer)
+    assert trainer.trained == []
+    found = desk.judge(BETTER, Choosy(0), fresh=True).result
+    assert (found.verdict, found.unfinished) == ("better", 0)
+
+
+def test_a_training_that_one_job_tries_again_is_one_start_with_one_seed(desk: Desk) -> None:
+    trainer = Choosy(9, InfraError)
+    with pytest.raises(InfraError):
+        desk.judge(BETTER, trainer)
+    assert len(trainer.seeds) == 3
+    assert desk.begun(BETTER) == Begun((), trainer.seeds[0], 1)
+    assert len(set(trainer.seeds)) == 1
+
+
+def test_of_two_jobs_at_once_neither_forgets_what_the_other_trained(desk: Desk) -> None:
+    scores = desk.scores()
+    seed = scores.start("p")
+    assert scores.start("p") == seed
+    scores.ended("p", factories.attempt(2.5, seed))
+    other = scores.start("p")
+    scores.ended("p", factories.attempt(2.5, seed))
+    assert scores.begun("p").seed == other
+    assert [one.seed for one in scores.begun("p").attempts] == [seed]
+    scores.ended("p", factories.attempt(2.4, other))
+    assert [one.seed for one in scores.begun("p").attempts] == [seed, other]
+
+
+def test_a_file_that_cannot_be_removed_is_told_as_what_it_is(desk: Desk) -> None:
+    scores = desk.scores()
+    (scores.path / f"{digest(BASE)}.json").mkdir(parents=True)  # as good as one of another user
+    with pytest.raises(RunnerError):
+        scores.forget(digest(BASE))
+
+
+def test_fresh_forgets_how_other_versions_scattered(desk: Desk) -> None:
+    desk.scores().add("1" * 64, [factories.attempt(2.5 + 0.001 * i, i) for i in range(9)], base=True)
+    known = desk.judge(WORSE, ci_lab.Lengths()).result.numbers["df"]
+    anew = desk.judge(WORSE, ci_lab.Lengths(), fresh=True).result.numbers["df"]
+    assert known == anew + 8
+
+
+def test_an_interval_holds_the_errors_of_both_audits() -> None:
+    def scored(value: float, stderr: float, seed: int) -> Attempt:
+        return replace(factories.attempt(value, seed), score=factories.score(value, stderr_bpb=stderr))
+
+    base = factories.entry(0, Status.KEEP, attempts=tuple(scored(2.5, 0.008, seed) for seed in range(4)))
+    verdict = Verdict("discard", "Worse.", {"sigma": 0.0, "df": 4.0})
+    head = factories.entry(1, Status.DISCARD, 2.6, 2.5, attempts=(scored(2.6, 0.003, 9),), verdict=verdict)
+    # Student's t of 4 degrees at 97.5 % is 2.776445; the audits' errors are 0.003 and 0.008 / sqrt(4), together 0.005.
+    reach = 2.776445 * 0.005
+    assert results.judged((base, head), ())["interval"] == pytest.approx((0.1 - reach, 0.1 + reach), abs=1e-6)
 
 
 def test_a_fault_of_the_machine_is_no_verdict_and_is_not_remembered(desk: Desk) -> None:
@@ -345,7 +471,7 @@ def test_a_sample_that_cannot_be_drawn_costs_no_verdict(desk: Desk) -> None:
 
 def test_a_verdict_that_is_read_back_says_what_it_said(desk: Desk) -> None:
     found = desk.judge(BETTER, ci_lab.Lengths())
-    back = desk.scores().judged(cache.pair(digest(BASE), digest(BETTER), RatchetSettings()))
+    back = desk.scores().judged(pair(BETTER))
     assert back
     seeds = [one.attempt.seed for one in found.result.trainings]
     said, again = results.judged(found.entries, seeds), results.judged(back.entries, seeds)

@@ -4,12 +4,13 @@ Run as `python -I -S parses.py` in a process that may die: a hostile source can 
 memory, and must not do so in the runner. Imports nothing of ours. Executes nothing of what it reads.
 
 stdin: the length of the old source in decimal, a newline, the old source, the new source.
-stdout: one JSON object, `{"error": null or a sentence, "same": whether the syntax trees are equal}`.
+stdout: one JSON object, `{"error": null or a sentence, "same": whether the forms are equal, "form": of the new one}`.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import json
 import resource
@@ -21,22 +22,31 @@ MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 20
 
 
+def form(source: bytes) -> str | None:
+    """Digest of the syntax tree: what comments and layout do not alter. None where there is no tree."""
+    try:
+        return hashlib.sha256(ast.dump(ast.parse(source)).encode("utf-8", "surrogatepass")).hexdigest()
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+
+
 def verdict(old: bytes, new: bytes) -> dict[str, object]:
     """What stdout says of `new`, given `old`. Raises nothing but what kills a process."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(new).readline)
         if encoding not in ("utf-8", "utf-8-sig"):
-            return {"error": f"it declares the encoding {encoding}; it must be UTF-8", "same": False}
+            return _wrong(f"it declares the encoding {encoding}; it must be UTF-8")
         compile(new, "train.py", "exec", dont_inherit=True)
     except SyntaxError as error:
-        return {"error": f"line {error.lineno}: {error.msg}" if error.lineno else str(error), "same": False}
+        return _wrong(f"line {error.lineno}: {error.msg}" if error.lineno else str(error))
     except (ValueError, MemoryError, RecursionError) as error:
-        return {"error": f"{type(error).__name__}: {error}", "same": False}
-    try:
-        same = ast.dump(ast.parse(old)) == ast.dump(ast.parse(new))
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        same = False
-    return {"error": None, "same": same}
+        return _wrong(f"{type(error).__name__}: {error}")
+    found = form(new)
+    return {"error": None, "same": found is not None and found == form(old), "form": found}
+
+
+def _wrong(error: str) -> dict[str, object]:
+    return {"error": error, "same": False, "form": None}
 
 
 def main() -> None:

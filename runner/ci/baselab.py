@@ -100,9 +100,8 @@ def materialise(
     labs = state / "labs"
     name = digest_of(items, settings)[:32]
     with explained(labs):
-        state.mkdir(
-            mode=0o700, parents=True, exist_ok=True
-        )  # it holds the validation text, and what verdicts rest on
+        # It holds the validation text, and what verdicts rest on.
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         labs.mkdir(exist_ok=True)
         with _locked(labs):
             place = labs / name

@@ -13,8 +13,9 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,11 +50,26 @@ class Known:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict that was given: the base's entry and the head's, samples, when."""
+    """A verdict that was given: the base's entry and the head's, samples, when. unfinished: as in `Begun`."""
 
     entries: tuple[Entry, ...]
     samples: tuple[Mapping[str, Any], ...]
     time: str
+    unfinished: int = 0
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What jobs did for a head before they were cancelled or failed.
+
+    They count: who does not like a score, or a seed, must not get another one by cancelling the job. attempts: its
+    trainings that ended, in order. seed: of the one that did not. unfinished: how often a job started one and did not
+    bring it to its end.
+    """
+
+    attempts: tuple[Attempt, ...] = ()
+    seed: int | None = None
+    unfinished: int = 0
 
 
 class Scores:
@@ -105,7 +121,7 @@ class Scores:
 
     def forget(self, version: str, pair: str = "") -> None:
         """Drop what is known of a version, and of a pair."""
-        with self._locked():
+        with self._locked(), explained(self.path):
             (self.path / f"{version}.json").unlink(missing_ok=True)
             for kind in ("verdicts", "begun") if pair else ():
                 (self.path / kind / f"{pair}.json").unlink(missing_ok=True)
@@ -114,13 +130,16 @@ class Scores:
         """The verdict on a pair, as `pair` names it, if one was given."""
         return self._read(self.path / "verdicts" / f"{pair}.json", _judged)
 
-    def judge(self, pair: str, entries: Sequence[Entry], samples: Sequence[Mapping[str, Any]]) -> Judged | None:
+    def judge(
+        self, pair: str, entries: Sequence[Entry], samples: Sequence[Mapping[str, Any]], unfinished: int = 0
+    ) -> Judged | None:
         """Remember a verdict; the one that another job gave meanwhile, which then holds. Raises as `add`."""
         told = {
             "version": 1,
             "time": now(),
             "entries": [to_json(one) for one in entries],
             "samples": list(samples),
+            "unfinished": unfinished,
         }
         with self._locked():
             if before := self.judged(pair):
@@ -128,21 +147,36 @@ class Scores:
             self._write(self.path / "verdicts" / f"{pair}.json", told)
         return None
 
-    def begun(self, pair: str) -> list[Attempt]:
-        """Trainings of a head that a job made before it was cancelled or failed, in order.
+    def begun(self, pair: str) -> Begun:
+        """What earlier jobs, or others at the same time, did for the head of a pair that is not judged yet."""
+        return self._read(self.path / "begun" / f"{pair}.json", _begun) or Begun()
 
-        They count: who does not like the first score must not get another one by cancelling the job.
-        """
-        return list(self._read(self.path / "begun" / f"{pair}.json", _begun) or ())
-
-    def begin(self, pair: str, attempts: Sequence[Attempt]) -> None:
-        """Remember a head's trainings until its pair is judged; none: forget them. Raises as `add`."""
-        path = self.path / "begun" / f"{pair}.json"
+    def start(self, pair: str) -> int:
+        """The seed of the head's next training: that of one that did not end, or a new one. Raises as `add`."""
         with self._locked():
-            if attempts:
-                self._write(path, {"version": 1, "attempts": [to_json(one) for one in attempts]})
-            else:
-                path.unlink(missing_ok=True)
+            before = self.begun(pair)
+            seed = secrets.randbelow(1 << 31) if before.seed is None else before.seed
+            self._begin(pair, replace(before, seed=seed, unfinished=before.unfinished + 1))
+        return seed
+
+    def ended(self, pair: str, attempt: Attempt) -> None:
+        """Remember a training of the head that `start` began, until its pair is judged. Raises as `add`."""
+        with self._locked():
+            before = self.begun(pair)
+            known = any(one.seed == attempt.seed for one in before.attempts)  # of another job at the same time
+            attempts = before.attempts if known else (*before.attempts, attempt)
+            seed = None if before.seed == attempt.seed else before.seed
+            self._begin(pair, Begun(attempts, seed, max(0, before.unfinished - 1)))
+
+    def drop(self, pair: str) -> None:
+        """Forget what was begun: the pair is judged. Raises as `add`."""
+        with self._locked(), explained(self.path):
+            (self.path / "begun" / f"{pair}.json").unlink(missing_ok=True)
+
+    def _begin(self, pair: str, begun: Begun) -> None:
+        attempts = [to_json(one) for one in begun.attempts]
+        told = {"version": 1, "attempts": attempts, "seed": begun.seed, "unfinished": begun.unfinished}
+        self._write(self.path / "begun" / f"{pair}.json", told)
 
     def floor(self, reckon: Callable[[], float]) -> float:
         """The floor for scores: what the pins fix is reckoned once."""
@@ -184,7 +218,10 @@ class Scores:
 
 
 def pair(base: str, head: str, rule: RatchetSettings) -> str:
-    """The name of a pair under a rule: of digests of both train.py and of the rule's settings."""
+    """The name of a pair under a rule: of the forms of both train.py (`takeback.form`) and of the rule's settings.
+
+    Of forms and not of bytes, for otherwise a comment more would be a second chance.
+    """
     judged_by = json.dumps(asdict(rule), sort_keys=True)
     return hashlib.sha256(f"{base}:{head}:{judged_by}".encode()).hexdigest()
 
@@ -198,14 +235,16 @@ def _known(raw: Mapping[str, Any]) -> Known:
     return Known(attempts, raw["base"] is True, _samples(raw))
 
 
-def _begun(raw: Mapping[str, Any]) -> list[Attempt]:
-    return [attempt_from_json(one) for one in raw["attempts"]]
+def _begun(raw: Mapping[str, Any]) -> Begun:
+    seed, attempts = raw.get("seed"), tuple(attempt_from_json(one) for one in raw["attempts"])
+    return Begun(attempts, None if seed is None else int(seed), int(raw.get("unfinished", 0)))
 
 
 def _judged(raw: Mapping[str, Any]) -> Judged:
     if raw["version"] != 1 or len(raw["entries"]) != 2:
         raise ValueError(raw["version"])
-    return Judged(tuple(entry_from_json(one) for one in raw["entries"]), _samples(raw), str(raw["time"]))
+    entries, unfinished = tuple(entry_from_json(one) for one in raw["entries"]), int(raw.get("unfinished", 0))
+    return Judged(entries, _samples(raw), str(raw["time"]), unfinished)
 
 
 def _samples(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -17,10 +17,10 @@ from runner.record.change import NOTHING, REGULAR, Change
 FILES = ("runner.toml", "program.md", "Dockerfile")
 FOLDERS = ("prepare", "images", "train", "data", "runs")
 TRAIN = "train/train.py"
-ATTRIBUTES = (
-    ".gitattributes"  # says how a checkout's bytes differ from the commit's: of any folder above train.py
-)
-GATES = (".github/", ".gitlab-ci.yml", ".gitlab/")
+# Says how a checkout's bytes differ from the commit's: of any folder above train.py.
+ATTRIBUTES = ".gitattributes"
+# What CI does: a service's workflows, and this program with its action where a repository holds them.
+GATES = (".github/", ".gitlab-ci.yml", ".gitlab/", "action.yml", "action.yaml", "ci/", "runner/")
 
 
 @dataclass(frozen=True)

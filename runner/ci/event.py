@@ -8,18 +8,17 @@ that is resolved by name. Commits are taken only where they look like commits.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.errors import UsageError
+from runner.record.objects import is_sha
 
 BYTES = 32 << 20  # of a payload; GitHub's largest are under 25 MB
 BASES = ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main",
          "refs/remotes/origin/master", "refs/heads/master")  # fmt: skip
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _FORBIDDEN = ("pull_request_target", "workflow_run", "issue_comment")
 
 
@@ -45,7 +44,10 @@ class Asked:
 
 
 def asked(base: str, head: str, payload: Path | None, environment: Mapping[str, str]) -> Asked:
-    """What is to be compared. Raises UsageError for an event that must not run a stranger's code, or is no event."""
+    """What is to be compared. Raises UsageError for an event that must not run a stranger's code, or is no event.
+
+    A payload that is named comes first; GitLab's variables before one that the environment alone names.
+    """
     found = _of_event(payload, environment) or _of_gitlab(environment) or Asked(BASES, ("HEAD",))
     return Asked([base] if base else found.base, [head] if head else found.head, found.request)
 
@@ -57,6 +59,8 @@ def _of_event(payload: Path | None, environment: Mapping[str, str]) -> Asked | N
             f"the event {name} runs with the base's secrets for everyone who opens a pull request",
             "Use: on: pull_request, with approval for forks; see docs/ci.md",
         )
+    if payload is None and _is_gitlab(environment):
+        return None
     path = payload or (Path(named) if (named := environment.get("GITHUB_EVENT_PATH", "")) else None)
     if path is None or (payload is None and not path.is_file()):
         return None
@@ -114,8 +118,12 @@ def _push(raw: Mapping[str, Any]) -> Asked | None:
     return Asked(BASES if set(before) == {"0"} else [before], [_sha(raw, "after", "push")], request)
 
 
+def _is_gitlab(environment: Mapping[str, str]) -> bool:
+    return environment.get("GITLAB_CI") == "true"
+
+
 def _of_gitlab(environment: Mapping[str, str]) -> Asked | None:
-    if environment.get("GITLAB_CI") != "true":
+    if not _is_gitlab(environment):
         return None
     name = environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "")
     tips = [environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "")]
@@ -152,6 +160,6 @@ def _text(raw: Mapping[str, Any], key: str) -> str:
 
 def _sha(raw: Mapping[str, Any], key: str, where: str) -> str:
     found = _text(raw, key)
-    if not _SHA.fullmatch(found):
+    if not is_sha(found):
         raise UsageError(f"the event's payload names no commit in {where}.{key}")
     return found

@@ -50,7 +50,7 @@ def look(
     """
     repo = Revisions(lab)
     base, head = _first(repo, asked.base, "base"), _first(repo, asked.head, "head")
-    fork = repo.merge_base(base.sha, head.sha)
+    fork, *others = repo.merge_bases(base.sha, head.sha)
     prefix = prefix_of(repo, base.sha)
     settings = config.override(settings_of(repo, base.sha, prefix), dict(changes))
     own_judge(repo, base.sha, environment)
@@ -67,6 +67,12 @@ def look(
         budget_seconds=settings.trial.budget_seconds, train_path=printable(train),
     )  # fmt: skip
     gate = Gate(repo, prefix, settings, known, source)
+    if others:
+        reason = (
+            "Base and head have more than one merge base, and so nothing says what the head itself changes. "
+            "Bring the branch up to date with its base."
+        )
+        return _ended(gate, results.REFUSED, "stale", reason), False
     if found.lab:
         files = "1 file" if len(found.lab) == 1 else f"{len(found.lab)} files"
         reason = f"The head changes {files} of the lab besides train.py."
@@ -80,6 +86,10 @@ def look(
     if found.train is None or head_blob in (None, base_blob):
         return _ended(gate, results.NOT_BETTER, "same", f"No change to {train}."), False
     assert head_blob is not None
+    limit = settings.trial.source_kb << 10
+    if (size := repo.size(head_blob)) > limit:  # before the diff, which may be as large
+        reason = f"The head's train.py has {size} bytes; trial.source_kb allows {limit >> 10} KiB."
+        return _ended(gate, results.REFUSED, "not-python", reason), False
     gate = _with(gate, diff=repo.diff(base.sha, head.sha, train))
     if old_blob != base_blob:
         reason = (
@@ -91,10 +101,6 @@ def look(
 
 
 def _source(gate: Gate, blob: str, base: bytes) -> tuple[Gate, bool]:
-    limit = gate.settings.trial.source_kb << 10
-    if (size := gate.repo.size(blob)) > limit:
-        reason = f"The head's train.py has {size} bytes; trial.source_kb allows {limit >> 10} KiB."
-        return _ended(gate, results.REFUSED, "not-python", reason), False
     source = gate.repo.blob(blob)
     gate = dataclasses.replace(gate, head_source=source)
     gate = _with(gate, head=dataclasses.replace(gate.result.head, train=digest(source)))
@@ -172,7 +178,8 @@ def own_judge(repo: Revisions, base: str, environment: Mapping[str, str]) -> Non
         return
     below = package.relative_to(root).as_posix()
     items = {item.path: item.sha for item in repo.files(base, below) if item.path.endswith(".py")}
-    wanted = dict(zip(items, map(repo.blob, items.values()), strict=True))
+    content = repo.blobs(list(items.values()))
+    wanted = {path: content[sha] for path, sha in items.items()}
     there = {path.relative_to(root).as_posix() for path in package.rglob("*.py")}
     if there != set(wanted) or any((root / path).read_bytes() != data for path, data in wanted.items()):
         raise UsageError(

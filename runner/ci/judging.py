@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import assemble, ratchet
+from runner.agents import takeback
 from runner.ci import cache
 from runner.ci import result as results
 from runner.ci.cache import Scores
@@ -38,10 +39,15 @@ from runner.parts import Limits, Watcher
 from runner.trial import Entry, Pins, Role
 
 SAMPLE = 4_000  # characters of one text
+STARTS = 3  # of trainings of one head that did not end; then a person must look
 
 
 class BaseFailed(InfraError):
     """The base's own train.py does not end with a score: nothing can be said about a change to it."""
+
+
+class Restarted(InfraError):
+    """Jobs on this head keep ending before they are done: by a weak machine, or by who hopes for another seed."""
 
 
 class Drifted(InfraError):
@@ -59,7 +65,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The result and the two entries that it was made from."""
+    """The result and the two entries that it was made from; none where nothing was trained."""
 
     result: Result
     entries: Sequence[Entry]
@@ -94,18 +100,26 @@ def decide(
     head = Version(gate.result.head.sha, gate.head_source, HEAD_NOTE)
     memory = Memory(base, head, pins, machine, rule)
     scores = Scores(places.state, cache.key(pins, machine), say)
-    pair = cache.pair(base.digest, head.digest, rule)
+    pair = cache.pair(takeback.form(base.source), takeback.form(head.source), rule)
     if fresh:
         scores.forget(base.digest, pair)
     if before := scores.judged(pair):
+        if before.entries[1].proposal != head.digest:
+            say("What was judged then differs from this head in comments or layout.")
         return _again(gate.result, before)
+    begun = scores.begun(pair)
+    if begun.unfinished >= STARTS:
+        raise Restarted(
+            f"a training of this head was started {begun.unfinished} times and not brought to its end",
+            "Nothing is said of the change. Once it is known why, a maintainer has it judged anew with --fresh",
+        )
     known = usable(scores.known(base.digest).attempts, rule)
     if len(known) >= ratchet.calibration_trials(rule):
         memory.known_base(known)
     bench = CachedBench(
         trainer, scores, base, head, watcher, f"ci-{secrets.token_hex(6)}",
         gate.settings.trial.budget_seconds, places.out, places.work, pair,
-        known=[] if memory.entries else list(known), begun=scores.begun(pair),
+        known=[] if memory.entries else list(known), begun=list(begun.attempts),
     )  # fmt: skip
     with watcher.step("what score the text allows"):
         floor = scores.floor(trainer.floor)
@@ -114,12 +128,15 @@ def decide(
     seeds = {attempt.seed for _, attempt in bench.trained}
     _require_steady(memory.entries, seeds, noise, scores)
     samples = _samples(bench, scores, gate.settings.sample, say)
-    if before := _remember(memory, scores, pair, samples):
-        return _again(gate.result, before)  # two jobs at once are not two chances
     shown = [{key: value for key, value in one.items() if key != "how"} for one in samples]
-    return Judgement(
-        replace(gate.result, **results.judged(memory.entries, seeds), samples=shown), memory.entries
-    )
+    before = scores.judge(pair, memory.entries, shown, begun.unfinished)
+    if before is None:
+        _remember(memory, scores, samples)
+    scores.drop(pair)
+    if before is not None:
+        return _again(gate.result, before)  # two jobs at once are not two chances
+    told = results.judged(memory.entries, seeds)
+    return Judgement(replace(gate.result, **told, samples=shown, unfinished=begun.unfinished), memory.entries)
 
 
 def _run(loop: Loop, base: Version, memory: Memory) -> None:
@@ -158,22 +175,16 @@ def _again(known: Result, before: cache.Judged) -> Judgement:
     """The verdict of an earlier job as that of this one."""
     told = results.judged(before.entries, ())
     samples = [{key: str(value) for key, value in one.items()} for one in before.samples]
-    return Judgement(replace(known, **told, samples=samples, remembered=before.time), before.entries)
+    told |= {"samples": samples, "remembered": before.time, "unfinished": before.unfinished}
+    return Judgement(replace(known, **told), before.entries)
 
 
-def _remember(
-    memory: Memory, scores: Scores, pair: str, samples: Sequence[Mapping[str, Any]]
-) -> cache.Judged | None:
-    """Keep the verdict, and what may count for the head once it is merged; an earlier verdict, if there is one."""
+def _remember(memory: Memory, scores: Scores, samples: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what may count for the head once it is merged."""
     head = memory.entries[1]
-    shown = [{k: v for k, v in one.items() if k != "how"} for one in samples]
-    if before := scores.judge(pair, memory.entries, shown):
-        return before
     if counted := worth_keeping(head):
         own = [_of(one, "head") for one in samples if "head" in one]
         scores.add(head.proposal, counted, base=False, samples=own)
-    scores.begin(pair, [])
-    return None
 
 
 def _samples(

@@ -136,8 +136,9 @@ def usable(known: Sequence[Attempt], rule: RatchetSettings) -> list[Attempt]:
 class CachedBench:
     """A Bench. known: trainings of the base that are still to be handed out. folder: for logs and curves.
 
-    begun: trainings of the head from a job that did not end. pair: the name under which the head's are remembered until
-    they are judged. checkpoints: where to keep what trainings left, by side (`base`, `head`).
+    begun: trainings of the head from a job that did not end. pair: the name under which the head's, and the seed of the
+    one under way, are remembered until they are judged. checkpoints: where to keep what trainings left, by side
+    (`base`, `head`).
     """
 
     trainer: Trainer
@@ -153,7 +154,7 @@ class CachedBench:
     known: list[Attempt] = field(default_factory=list)
     begun: list[Attempt] = field(default_factory=list)
     trained: list[tuple[str, Attempt]] = field(default_factory=list)
-    _heads: list[Attempt] = field(default_factory=list)
+    _seed: int | None = None  # of the head's training that this job has started, for when the machine fails
 
     def attempt(self, trial: Trial, role: Role) -> Attempt:
         """One training of either side, or one of an earlier job. Raises InfraError."""
@@ -162,24 +163,28 @@ class CachedBench:
             return replace(self.known.pop(0), role=role)
         if not of_base and (before := next((one for one in self.begun if one.role is role), None)):
             self.begun.remove(before)
-            self._heads.append(before)
             return before
         side, version = ("base", self.base) if of_base else ("head", self.head)
-        seed = secrets.randbelow(1 << 31)
+        seed = secrets.randbelow(1 << 31) if of_base else self._heads_seed()
         index = sum(name == side for name, _ in self.trained)
         self.watcher.training(trial.number, version.note, index, seed, self.budget)
         keep = self.checkpoints / f"{side}.tar"
         job = Job(self.tag, trial.number, index, version.source, seed, self.folder / side, keep)
         attempt = replace(self.trainer.attempt(job), role=role)
         self.trained.append((side, attempt))
-        if (
-            of_base and attempt.ending is Ending.OK
-        ):  # at once: a job that is cancelled later has not trained in vain
+        # At once: a job that is cancelled later has not trained in vain.
+        if of_base and attempt.ending is Ending.OK:
             self.scores.add(self.base.digest, [replace(attempt, role=Role.CANDIDATE)], base=True)
         if not of_base:
-            self._heads.append(attempt)
-            self.scores.begin(self.pair, [*self._heads, *self.begun])
+            self.scores.ended(self.pair, attempt)
+            self._seed = None
         return attempt
+
+    def _heads_seed(self) -> int:
+        """Kept before it is used. A training that the loop tries again keeps it too, and is one start of this job."""
+        if self._seed is None:
+            self._seed = self.scores.start(self.pair)
+        return self._seed
 
     def checkpoint(self, side: str) -> Path | None:
         path = self.checkpoints / f"{side}.tar"

@@ -14,7 +14,7 @@ from typing import Any
 from runner.ci.event import Request
 from runner.ratchet.noise import COVERAGE
 from runner.ratchet.student import t_point
-from runner.trial import Attempt, Ending, Entry, Pins, Role, Status
+from runner.trial import Attempt, Ending, Entry, Pins, Role, Score, Status
 
 BETTER, NOT_BETTER, REFUSED, ERROR = "better", "not-better", "refused", "error"
 EXIT = {BETTER: 0, NOT_BETTER: 1, REFUSED: 1}
@@ -42,7 +42,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that is said. record: what became of the run's record, a word or findings. Bits are per byte."""
+    """Everything that is said. record: what became of the run's record, a word or findings. Bits are per byte.
+
+    unfinished: jobs that started a training of this head and did not bring it to its end.
+    """
 
     verdict: str
     cause: str
@@ -67,6 +70,7 @@ class Result:
     machine: Mapping[str, Any] = field(default_factory=dict)
     samples: Sequence[Mapping[str, str]] = ()
     remembered: str = ""
+    unfinished: int = 0
     messages: Sequence[str] = ()
     seconds: float = 0.0
     diff: str = ""
@@ -120,16 +124,21 @@ def _verdict(head: Entry) -> tuple[str, str, str]:
 
 
 def _interval(head: Entry, trainings: Sequence[Training]) -> tuple[float, float] | None:
-    """Of head less base at 95 %: Student's, with the noise that the verdict rests on and the audits' own errors."""
+    """Of head less base at 95 %: Student's, with the noise that the verdict rests on and both audits' own errors."""
     sigma, df = head.verdict.numbers.get("sigma"), int(head.verdict.numbers.get("df", 0))
     own = [t.attempt.score for t in trainings if t.counts and t.of == "head" and t.attempt.score]
-    others = sum(t.counts and t.of == "base" for t in trainings)
+    others = [t.attempt.score for t in trainings if t.counts and t.of == "base" and t.attempt.score]
     if sigma is None or df < 1 or not own or not others or head.val_bpb is None or head.incumbent_bpb is None:
         return None
-    audit = math.sqrt(math.fsum(score.stderr_bpb**2 for score in own)) / len(own)
-    reach = t_point((1 - COVERAGE) / 2, df) * math.hypot(sigma * math.sqrt(1 / len(own) + 1 / others), audit)
+    spread = sigma * math.sqrt(1 / len(own) + 1 / len(others))
+    reach = t_point((1 - COVERAGE) / 2, df) * math.hypot(spread, _audit(own), _audit(others))
     delta = head.val_bpb - head.incumbent_bpb
     return delta - reach, delta + reach
+
+
+def _audit(scores: Sequence[Score]) -> float:
+    """The standard error of the mean that the audits of these scores leave, in bits per byte."""
+    return math.sqrt(math.fsum(score.stderr_bpb**2 for score in scores)) / len(scores)
 
 
 def plain(result: Result) -> dict[str, Any]:
@@ -162,6 +171,7 @@ def plain(result: Result) -> dict[str, Any]:
         "machine": dict(result.machine),
         "samples": [dict(one) for one in result.samples],
         "remembered": result.remembered or None,
+        "unfinished": result.unfinished,
         "messages": list(result.messages),
         "seconds": result.seconds,
     }

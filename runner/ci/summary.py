@@ -53,6 +53,12 @@ def _before(result: Result) -> list[str]:
             f"This pair was judged before, on {code(result.remembered)}, and a second try is not a second chance: "
             "the verdict of then is repeated. A maintainer can have it judged anew with --fresh."
         )
+    if result.unfinished:
+        times = "once" if result.unfinished == 1 else f"{result.unfinished} times"
+        parts.append(
+            f"A training of this head was started and not brought to its end {times}, by jobs that were cancelled or "
+            "failed. Its seed is kept, and so starting anew is no second chance."
+        )
     parts += [_list("Refused: of a lab only train.py may change", result.refused, opened=True), _record(result)]
     parts.append(_list("This changes what CI itself does; a person should read it", result.gate, opened=True))
     return [part for part in (*parts, _numbers(result), _plot(result)) if part]

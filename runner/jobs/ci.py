@@ -23,7 +23,7 @@ from runner import interrupts
 from runner.ci import baselab, change, event, gate, judging, outfolder, workflow
 from runner.ci import result as results
 from runner.ci.gate import Gate
-from runner.ci.judging import BaseFailed, Drifted, Judgement, Places
+from runner.ci.judging import BaseFailed, Drifted, Judgement, Places, Restarted
 from runner.ci.result import Result
 from runner.ci.summary import summary
 from runner.errors import InfraError, MissingError, RunnerError, UsageError
@@ -32,7 +32,13 @@ from runner.report.screen import Screen
 
 CANCELLED = 130
 UNFINISHED = Result(results.ERROR, "unfinished", "The job did not come to its end.", InfraError.exit_code)
-_CAUSES = ((BaseFailed, "base-failed"), (Drifted, "drift"), (UsageError, "usage"), (MissingError, "missing"))
+_CAUSES = (
+    (BaseFailed, "base-failed"),
+    (Drifted, "drift"),
+    (Restarted, "restarted"),
+    (UsageError, "usage"),
+    (MissingError, "missing"),
+)
 _ACCEPT = "runner go --accept"  # a hint of the loop that is of no use here
 
 
@@ -79,8 +85,9 @@ class Job:
             asked_for = self._gate.repo, self.result.base.sha, self._gate.prefix, self._gate.settings
             lab = baselab.materialise(*asked_for, self._state, self.say)
             places = Places(self.out, self._state, Path(work))
-            self._entries = judging.judge(self._gate, lab, places, self._screen, self.say, fresh=fresh)
-            self.result = outfolder.with_log(self.out, self._entries.result)
+            found = judging.judge(self._gate, lab, places, self._screen, self.say, fresh=fresh)
+            self._entries = found if found.entries else None
+            self.result = outfolder.with_log(self.out, found.result)
 
     def _refuse_places(self, found: Gate) -> None:
         root = found.repo.root.resolve()
@@ -172,9 +179,8 @@ def run(
     environment = dict(os.environ)
     try:
         job = Job(lab, out, state, environment)
-    except (
-        RunnerError
-    ) as error:  # there is no folder for files; what a head's checkout has there is none of ours
+    except RunnerError as error:
+        # There is no folder for files; what a head's checkout has there is none of ours.
         workflow.append(environment, "GITHUB_OUTPUT", workflow.outputs(_outputs(UNFINISHED, Path(), Path())))
         raise _harmless(error) from error
     try:
