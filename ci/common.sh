@@ -3,6 +3,7 @@
 # of a script, so that no name or title can be read as a command.
 set -euo pipefail
 export LC_ALL=C.UTF-8 GIT_TERMINAL_PROMPT=0
+unset -v "${!PYTHON@}" # no PYTHONPATH of a job's variables: it might name a folder that a head brought
 
 one_line() {  # $1: what it is, $2: its value; ends with 2 where it holds a line break
   case $2 in *[$'\n\r']*) fail "$1 holds a line break" ;; esac

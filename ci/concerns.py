@@ -21,7 +21,10 @@ def main() -> int:
     at, to = repo.commit(base, "base"), repo.commit(head, "head")
     prefix = baselab.prefix_of(repo, at)
     source = change.source_in_repository(baselab.settings_of(repo, at, prefix), prefix)
-    found = change.sort(repo.changes(repo.merge_base(at, to), to), prefix, source)
+    since, *others = repo.merge_bases(at, to)
+    if others:  # which of them the change counts from cannot be told
+        return 0
+    found = change.sort(repo.changes(since, to), prefix, source)
     return 0 if found.train or found.lab else NOT_CONCERNED
 
 

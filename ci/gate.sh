@@ -6,7 +6,7 @@ source "${BASH_SOURCE[0]%/*}/common.sh"
 
 lab=${INPUT_LAB:-.}
 out=${INPUT_OUT:-${RUNNER_TEMP:-/tmp}/autoresearch-gate}
-for name in LAB OUT BASE HEAD OBJECTS BUDGET RULE; do
+for name in LAB OUT BASE HEAD COMMIT OBJECTS BUDGET RULE; do
   value=INPUT_$name
   one_line "${name,,}" "${!value:-}"
 done
@@ -17,6 +17,14 @@ number_checked budget "${INPUT_BUDGET:-}"
 if [ -n "${INPUT_OBJECTS:-}" ]; then # the head of a fork, fetched by another checkout; only git's objects of it are read
   git -C "$lab" fetch --quiet --no-tags --no-recurse-submodules "$(realpath -- "$INPUT_OBJECTS")" \
     '+HEAD:refs/autoresearch/ci/head'
+fi
+
+if [ -n "${INPUT_COMMIT:-}" ]; then # what somebody has read: its author may have pushed since
+  [[ $INPUT_COMMIT =~ ^([0-9a-f]{40}|[0-9a-f]{64})$ ]] || fail "commit: the full hash of the commit that was read is needed"
+  [ -n "${INPUT_HEAD:-}" ] || fail "commit needs head"
+  there=$(git -C "$lab" rev-parse --verify --quiet --end-of-options "$INPUT_HEAD^{commit}") ||
+    fail "head: there is no such commit"
+  [ "$there" = "$INPUT_COMMIT" ] || fail "the head is $there now, not the commit $INPUT_COMMIT that was read: read it again"
 fi
 
 arguments=(--out "$out" --state "$(state_folder)")
@@ -31,9 +39,10 @@ if [ -n "${INPUT_PATHS:-}" ]; then # does the change concern the lab, or one of 
   mapfile -t paths < <(printf '%s\n' "$INPUT_PATHS" | sed '/^[[:space:]]*$/d')
   status=0
   "${RUNNER%/*}/python" -I "${BASH_SOURCE[0]%/*}/concerns.py" "$lab" "$INPUT_BASE" "$INPUT_HEAD" || status=$?
-  since=$(git -C "$lab" merge-base "$INPUT_BASE" "$INPUT_HEAD") || fail "base and head have no common history"
-  if [ "$status" = 10 ] && git -C "$lab" --literal-pathspecs diff --quiet --no-ext-diff --no-textconv \
-    "$since" "$INPUT_HEAD" -- "${paths[@]}"; then
+  found=$(git -C "$lab" merge-base --all "$INPUT_BASE" "$INPUT_HEAD") || fail "base and head have no common history"
+  mapfile -t since <<<"$found" # several where branches were merged crosswise: the change against one says little
+  if [ "$status" = 10 ] && [ "${#since[@]}" = 1 ] && git -C "$lab" --literal-pathspecs diff --quiet --no-ext-diff --no-textconv \
+    "${since[0]}" "$INPUT_HEAD" -- "${paths[@]}"; then
     output verdict unchanged
     output out ""
     printf '## Unchanged\n\nThe change leaves the lab as it is: nothing was trained.\n' | summary

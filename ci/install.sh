@@ -15,11 +15,15 @@ if [ -n "${INPUT_RUNNER:-}" ]; then
 fi
 
 python=${INPUT_PYTHON:-python3}
-command -v "$python" >/dev/null || fail "python: $python is not installed on this machine"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is older than 3.11"
+one_line python "$python"
+found=$(command -v -- "$python") || fail "python: $python is not installed on this machine"
+[[ $found == /* ]] || fail "python: a name that is found on PATH, or an absolute path"
+python=$found
+# Every Python is started with -I: none of it comes from the current folder, which is the workspace, or the environment.
+"$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is older than 3.11"
 
 digest=$(cd "$home" && { find "${parts[@]}" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-                         "$python" -VV; } | sha256sum | cut -c1-16)
+                         "$python" -I -VV; } | sha256sum | cut -c1-16)
 tools=$(state_folder)/tools
 tool=$tools/$digest
 mkdir -p "$tools"
@@ -31,9 +35,8 @@ if [ ! -x "$tool/venv/bin/runner" ] || [ ! -f "$tool/complete" ]; then
   mkdir -p "$tool/source"
   (cd "$home" && tar -c --exclude='*.pyc' --exclude=__pycache__ --exclude='*.egg-info' "${parts[@]}") |
     tar -x -C "$tool/source"
-  "$python" -m venv "$tool/venv"
   # From this folder alone: neither a sitecustomize nor a package of the workspace is looked at.
-  (cd "$tool" && ./venv/bin/python -I -m pip install --quiet --disable-pip-version-check --editable ./source)
+  (cd "$tool" && "$python" -I -m venv ./venv && ./venv/bin/python -I -m pip install --quiet --disable-pip-version-check --editable ./source)
   touch "$tool/complete"
 fi
 touch "$tool" # for `runner clean --keep`: used now

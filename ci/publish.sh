@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A night's bundle, looked at and then pushed, with a pull request. Runs in a job of its own that may write to the
 # repository and runs no code of a proposal or an agent: of the night's job it takes git's objects and a tag, and
-# believes neither. Step outputs: tag, kept, pull-request.
+# believes neither. With FORGE=gitlab it works in a fresh clone of INPUT_REMOTE: that service unpacks what the night left
+# over the job's own folder. Step outputs: tag, kept, pull-request.
 set -euo pipefail
 source "${BASH_SOURCE[0]%/*}/common.sh"
 
@@ -22,6 +23,20 @@ refuse() { # $1: what is wrong with what the night handed over
   exit 1
 }
 
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# The token is in this program's environment and a helper's, in no argument and no file.
+# shellcheck disable=SC2016
+helper='!f() { test "$1" = get && printf "username=x-access-token\npassword=%s\n" "$GH_TOKEN"; }; f'
+if [ "${FORGE:-github}" = gitlab ]; then
+  bundle=$(realpath -s -- "$bundle")
+  cd "$work" # before any git: it would read the .git of the folder that it is started in
+  git -c credential.helper= -c credential.helper="$helper" clone --quiet --no-tags --branch="$target" -- "$remote" clone ||
+    fail "the repository could not be cloned"
+  lab=$work/clone/$lab
+  remote=origin
+fi
+
 [[ $base =~ ^[0-9a-f]{40,64}$ ]] || refuse "the base is no commit"
 git check-ref-format "refs/heads/$target" || fail "target: no name of a branch"
 [ -f "$bundle" ] && [ ! -L "$bundle" ] || refuse "there is no bundle"
@@ -38,6 +53,8 @@ git -C "$lab" rev-parse --verify --quiet "$trials/0000" >/dev/null || # the lab'
 prefix=$(git -C "$lab" rev-parse --show-prefix)
 mapfile -t refs < <(git -C "$lab" for-each-ref --format='%(refname)' "$branch" "$trials/")
 tips=()
+kinds=$(git -C "$lab" for-each-ref --format='%(objecttype)' "$branch" "$trials/" | sort -u)
+[ "$kinds" = commit ] || refuse "the bundle holds a ref of something else than a commit" # nothing below sees a tag's text
 for ref in "${refs[@]}"; do
   [[ $ref == "$trials/record" ]] && continue # no version: the ledger, which is verified below
   [[ $ref == "$branch" || ${ref#"$trials/"} =~ ^[0-9]{4,9}$ ]] || refuse "the bundle holds a ref that is no trial"
@@ -55,14 +72,18 @@ done
 kept=$(git -C "$lab" rev-list --count "$base..$branch")
 [ "$kept" -gt 0 ] || refuse "no version was kept"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 # Verifies the sealed record against the commits, draws the plot from it and writes the text: nothing of the night's
 # own words is taken as Markdown.
 address=${GITHUB_SERVER_URL:-}/${GITHUB_REPOSITORY:-}
 "${RUNNER%/*}/python" -I "${BASH_SOURCE[0]%/*}/night_summary.py" "$lab" "$tag" --verify \
   --plot "$work/progress.png" --title "$work/title" --run "${GITHUB_RUN_ID:+$address/actions/runs/$GITHUB_RUN_ID}" \
   >"$work/body" || refuse "the record does not verify"
+
+# The record as a commit of ours: of the night's own the files were verified, but not its parents and what hangs under
+# them.
+fresh=$(git -C "$lab" -c user.name='AutoResearch runner' -c user.email=runner@localhost \
+  commit-tree "$trials/record^{tree}" -m "Record of $tag")
+git -C "$lab" update-ref "$trials/record" "$fresh"
 
 # The plot as a commit of its own, on a ref beside the branch: a pull request's text can only show what has an address.
 blob=$(git -C "$lab" hash-object -w --no-filters "$work/progress.png")
@@ -73,9 +94,6 @@ git -C "$lab" update-ref "$plot" "$picture"
 [ -z "${GITHUB_REPOSITORY:-}" ] ||
   printf '\n![How the score fell](%s/blob/%s/progress.png?raw=true)\n' "$address" "$picture" >>"$work/body"
 
-# The token is in this program's environment and a helper's, in no argument and no file.
-# shellcheck disable=SC2016
-helper='!f() { test "$1" = get && printf "username=x-access-token\npassword=%s\n" "$GH_TOKEN"; }; f'
 # Nothing is pushed where the branch is there already: the lease on a ref that must not exist.
 push=(push --quiet --atomic "--force-with-lease=$branch:")
 if [ "${FORGE:-github}" = gitlab ]; then # the request is opened by the push itself, and has no room for the text

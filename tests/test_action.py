@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -223,6 +224,26 @@ def test_each_event_names_its_base_and_its_head() -> None:
     assert refs({"event": {"repository": repository}}, {"pull_request": 7}) == ["main", "refs/pull/7/head"]
 
 
+def commit_asked(name: str, inputs: dict[str, Any]) -> str:
+    """The commit that the workflow tells the action that the head must be."""
+    step = read(ROOT / ".github/workflows/gate.yml")["jobs"]["train"]["steps"][2]
+    filled: str = fill(step["with"]["commit"], {"github": {"event_name": name}, "inputs": inputs})
+    return filled
+
+
+def test_who_starts_the_gate_by_hand_names_the_commit_that_they_have_read() -> None:
+    asked = read(ROOT / ".github/workflows/gate.yml")["on"]["workflow_dispatch"]
+    assert asked["inputs"]["commit"]["required"] is True
+    assert commit_asked("workflow_dispatch", {"commit": "b" * 40}) == "b" * 40
+    assert commit_asked("pull_request", {}) == commit_asked("merge_group", {}) == ""
+
+
+def test_a_start_by_hand_without_a_commit_judges_nothing(bed: Bed) -> None:
+    done = bed.run(commit=commit_asked("workflow_dispatch", {"commit": ""}))
+    assert (done.steps["gate"], bed.told) == ("failure", [])
+    assert "the full hash" in done.log
+
+
 @pytest.mark.parametrize(
     ("result", "code"), [("success", 0), ("skipped", 1), ("failure", 1), ("cancelled", 1), ("", 1)]
 )
@@ -326,7 +347,21 @@ def test_what_the_runner_says_becomes_the_outputs_of_the_action(tmp_path: Path) 
 
 @pytest.mark.parametrize("text", HOSTILE[:6])
 @pytest.mark.parametrize(
-    "name", ["lab", "base", "head", "objects", "paths", "budget", "rule", "gpu", "state", "runner", "artifact"]
+    "name",
+    [
+        "lab",
+        "base",
+        "head",
+        "commit",
+        "objects",
+        "paths",
+        "budget",
+        "rule",
+        "gpu",
+        "state",
+        "runner",
+        "artifact",
+    ],
 )
 def test_nothing_that_is_given_to_the_gate_is_executed(name: str, text: str, tmp_path: Path) -> None:
     bed = Bed(tmp_path)
@@ -353,7 +388,7 @@ def test_nothing_in_the_payload_of_a_pull_request_is_executed(text: str, tmp_pat
 
 
 def test_an_input_with_a_line_break_is_refused(bed: Bed) -> None:
-    for name in ("state", "lab", "base", "budget", "rule"):
+    for name in ("state", "lab", "base", "commit", "budget", "rule"):
         assert not bed.run(**{name: "x\nverdict=better"}).ok, name
     assert bed.told == []
 
@@ -370,6 +405,12 @@ def test_an_output_cannot_be_forged_by_a_line_break(tmp_path: Path) -> None:
 def test_the_program_that_trains_has_no_token_in_its_environment(bed: Bed) -> None:
     assert bed.run().ok
     assert "job-token" not in json.dumps(bed.told[0]["env"])
+
+
+def test_no_variable_of_the_job_says_where_the_program_finds_its_modules(tmp_path: Path) -> None:
+    bed = Bed(tmp_path, PYTHONPATH="head", PYTHONSTARTUP="head/x.py")
+    assert bed.run().ok
+    assert [name for name in bed.told[0]["env"] if name.startswith("PYTHON")] == []
 
 
 def test_a_cancelled_job_reaches_the_runner_and_no_shell_in_between(tmp_path: Path) -> None:
@@ -421,6 +462,105 @@ def test_the_head_of_a_fork_is_taken_from_another_checkout_as_objects_only(bed: 
     assert (bed.lab / "train" / "train.py").read_text() == "LR = 1\n"
 
 
+def pushed(bed: Bed, name: str, size: int = 0) -> str:
+    """A commit that the head's checkout `head` is put on, of its own root; its hash. size: of a file of junk in it."""
+    head = bed.host.workspace / "head"
+    if not head.exists():
+        git(bed.host.workspace, "clone", "-q", "base", "head")
+    git(head, "switch", "-q", "--detach", "origin/main")
+    (head / name).write_bytes(os.urandom(size))
+    git(head, "add", "-A")
+    git(head, "commit", "-qm", name)
+    return git(head, "rev-parse", "HEAD")
+
+
+def gate_by_hand(bed: Bed, **given: str) -> Any:
+    return bed.run(base="HEAD", head="refs/autoresearch/ci/head", objects="head", **given)
+
+
+def test_the_head_that_was_read_is_judged(bed: Bed) -> None:
+    assert gate_by_hand(bed, commit=pushed(bed, "read")).ok
+    assert len(bed.told) == 1
+
+
+def test_a_head_that_was_pushed_after_the_reading_is_not_judged(tmp_path: Path) -> None:
+    bed = Bed(tmp_path)
+    read_, now = pushed(bed, "read"), pushed(bed, "pushed-meanwhile")
+    done = gate_by_hand(bed, commit=read_)
+    assert (done.steps["gate"], bed.told) == ("failure", [])
+    assert f"the head is {now} now, not the commit {read_}" in done.log
+    step = next(s for s in read(ACTION)["runs"]["steps"] if s.get("id") == "gate")
+    given = {"RUNNER": str(bed.program), "INPUT_LAB": "base", "INPUT_HEAD": now, "INPUT_COMMIT": read_}
+    assert bed.host.shell(step["run"], given).wait(timeout=20) == 2
+
+
+def test_a_commit_is_of_no_use_without_a_head_to_compare(bed: Bed) -> None:
+    # The event's head would be judged, and another revision compared.
+    done = bed.run(base="HEAD", commit=git(bed.lab, "rev-parse", "HEAD"))
+    assert (done.steps["gate"], bed.told) == ("failure", [])
+    assert "commit needs head" in done.log
+
+
+def test_a_commit_that_is_not_a_full_hash_is_refused(bed: Bed) -> None:
+    for commit in ("HEAD", pushed(bed, "read")[:12], "main"):
+        assert not gate_by_hand(bed, commit=commit).ok, commit
+    assert bed.told == []
+
+
+def test_what_heads_brought_is_gone_from_both_checkouts_after_the_jobs(bed: Bed) -> None:
+    size = 5 << 20
+    pushed(bed, "junk", size)
+    blob = git(bed.host.workspace / "head", "rev-parse", "HEAD:junk")
+    assert gate_by_hand(
+        bed, keep="14d"
+    ).ok  # the junk is what is judged: only the other checkout needs it still
+    at = subprocess.run(["git", "-C", bed.lab, "cat-file", "-e", blob], capture_output=True)
+    assert at.returncode != 0
+    assert git(bed.lab, "for-each-ref", "refs/autoresearch/") == ""
+    pushed(bed, "small")
+    assert gate_by_hand(bed, keep="14d").ok
+    for folder in ("base", "head"):
+        files = [path for path in (bed.host.workspace / folder / ".git").rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in files) < size / 5, folder
+
+
+def test_a_repository_that_cannot_be_collected_fails_no_job(bed: Bed) -> None:
+    pushed(bed, "read")
+    # As of a job that was killed: its lock. It names this very process, which lives.
+    lock = bed.lab / ".git" / "gc.pid"
+    lock.write_text(f"{os.getpid()} {os.uname().nodename}")
+    done = gate_by_hand(bed, keep="14d")
+    assert done.steps["Keep the disk free"] == "success"
+    assert "git gc failed" in done.log
+    assert bed.told[-1]["argv"][2] == "clean"
+
+
+def test_a_lab_that_no_head_was_fetched_into_is_not_collected(bed: Bed) -> None:
+    (bed.lab / "loose").write_text("somebody's")
+    blob = git(bed.lab, "hash-object", "-w", "loose")
+    assert bed.run(keep="14d").ok
+    git(bed.lab, "cat-file", "-e", blob)
+
+
+@pytest.mark.parametrize("kept", ["theirs", "ours"])
+def test_a_change_since_two_merge_bases_never_passes_without_training(kept: str, bed: Bed) -> None:
+    # Base and head both merge the two branches; the head throws away what one of them did.
+    git(bed.lab, "switch", "-qc", "theirs")
+    (bed.lab / "train" / "train.py").write_text("LR = 2\n")
+    git(bed.lab, "commit", "-qam", "theirs")
+    git(bed.lab, "switch", "-qc", "ours", "main")
+    (bed.lab / "notes.md").write_text("ours")
+    git(bed.lab, "add", "-A")
+    git(bed.lab, "commit", "-qm", "ours")
+    git(bed.lab, "switch", "-q", "--detach", "ours")
+    git(bed.lab, "merge", "-q", "--no-ff", "theirs", "-m", "base")
+    tree = f"{kept}^{{tree}}"
+    head = git(bed.lab, "commit-tree", tree, "-p", "theirs", "-p", "ours", "-m", "head")
+    assert len(git(bed.lab, "merge-base", "--all", "HEAD", head).splitlines()) == 2
+    done = bed.run(base="HEAD", head=head, paths="train")
+    assert (done.outputs["verdict"], len(bed.told)) == ("", 1)
+
+
 def test_the_night_hands_its_inputs_to_the_runner_in_a_run_of_its_own(tmp_path: Path) -> None:
     bed = Bed(tmp_path, GITHUB_RUN_NUMBER="12", GITHUB_RUN_ATTEMPT="2")
     done = bed.run(command="night", agent="claude-code", max_hours="9.5", max_cost="20")
@@ -452,6 +592,38 @@ def test_the_disk_is_kept_after_a_gate_and_its_faults_fail_no_job(tmp_path: Path
     assert (
         bed.record.read_text().splitlines()[1] == "--lab base clean --state /var/state --keep=14d --keep=40GB"
     )
+
+
+def test_installing_imports_nothing_from_the_workspace(tmp_path: Path) -> None:
+    host = Host(tmp_path, PYTHONPATH=".")
+    for name in ("venv", "ensurepip", "sitecustomize", "usercustomize", "subprocess", "logging"):
+        (host.workspace / f"{name}.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\n")
+    python = tmp_path / "python"  # ends with 7 once the environment is there: what pip does is for another test
+    python.write_text(f'#!/bin/sh\n"{sys.executable}" "$@" || exit\ncase "$*" in *"-m venv"*) exit 7 ;; esac\n')
+    python.chmod(0o755)
+    done = host.run(python=str(python), state=str(tmp_path / "state"))
+    assert done.steps["install"] == "failure"
+    assert list((tmp_path / "state" / "tools").glob("*/venv/pyvenv.cfg")), done.log
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_python_in_the_workspace_is_not_run(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    python = host.workspace / "python3"
+    python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/canary"\n')
+    python.chmod(0o755)
+    for environment in ({"PATH": f".:{host.environment['PATH']}"}, {}):
+        host.environment |= environment
+        done = host.run(python="python3" if environment else "./python3", state=str(tmp_path / "state"))
+        assert done.steps["install"] == "failure"
+    assert not (tmp_path / "canary").exists()
+
+
+def test_no_script_starts_a_python_that_looks_around_itself() -> None:
+    for script in SCRIPTS:
+        for line in script.read_text().splitlines():
+            for started in re.findall(r'(?:"\$python"|/python"?) +(\S+)', line.partition(" #")[0]):
+                assert started == "-I" or "fail" in line, f"{script.name}: {line}"
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ import tamperlab
 from action_host import ROOT, Host
 from recordlab import git, isolate
 from test_action import event
+from test_action_gitlab import filled, job, script
 
 from runner.trial import Status
 
@@ -323,6 +324,69 @@ def test_a_branch_from_elsewhere_is_not_published(night: Night) -> None:
     git(night.lab, "update-ref", f"refs/heads/autoresearch/{TAG}", foreign)
     rebundle(night)
     assert night.refused("has not one parent")
+
+
+def test_what_hangs_under_the_seal_is_not_published(night: Night) -> None:
+    night.pack()
+    seal = f"refs/trials/{TAG}/record"
+    foreign = git(night.lab, "commit-tree", f"{night.base}^{{tree}}", "-m", "a root of its own")
+    git(night.lab, "update-ref", "refs/foreign", foreign)
+    forge(night, "contraband", "refs/foreign", "smuggled\n")
+    blob = git(night.lab, "rev-parse", "refs/foreign:contraband")
+    sealed = git(night.lab, "commit-tree", f"{seal}^{{tree}}", "-p", seal, "-p", "refs/foreign", "-m", "seal")
+    git(night.lab, "update-ref", seal, sealed)
+    rebundle(night)
+    done = night.publish()
+    assert done.ok, done.log
+    found = subprocess.run(["git", "-C", night.origin, "cat-file", "-e", blob], capture_output=True)
+    assert found.returncode != 0
+    assert git(night.origin, "rev-list", "--count", seal) == "1"
+    assert git(night.origin, "rev-parse", f"{seal}^{{tree}}") == git(night.lab, "rev-parse", f"{seal}^{{tree}}")
+
+
+def test_a_ref_of_a_tag_is_not_published(night: Night) -> None:
+    night.pack()
+    ref = f"refs/trials/{TAG}/0001"
+    git(night.lab, "tag", "-a", "-m", "words that nobody looks at", "words", ref)
+    git(night.lab, "update-ref", ref, git(night.lab, "rev-parse", "refs/tags/words"))
+    rebundle(night)
+    assert night.refused("something else than a commit")
+
+
+def gitlab_publish(night: Night) -> Any:
+    """GitLab's job `publish`, in a folder that the service has unpacked research's artifact over."""
+    opt, folder = night.place / "opt", night.place / "builds"
+    opt.mkdir()
+    (opt / ".venv").symlink_to(Path(RUNNER).parents[1])
+    (opt / "ci").symlink_to(ROOT / "ci")
+    (folder / "night").mkdir(parents=True, exist_ok=True)
+    shutil.copy(night.bundle, folder / "night" / "run.bundle")
+    git(night.origin, "config", "receive.advertisePushOptions", "true")
+    service = {"CI_PIPELINE_IID": "1", "CI_COMMIT_SHA": night.base, "CI_DEFAULT_BRANCH": "main",
+               "CI_PROJECT_URL": str(night.origin).removesuffix(".git"), "GH_TOKEN": "secret-token"}  # fmt: skip
+    own = {name: filled(value, service) for name, value in job("publish")["variables"].items()} | {
+        "INPUT_TAG": TAG
+    }
+    environment = {"PATH": night.gpu.environment["PATH"], "HOME": str(night.place / "home"), **service, **own}
+    return subprocess.run(["bash", "-e", "-c", script("publish", opt)], cwd=folder, env=environment, text=True,
+                          capture_output=True, timeout=120)  # fmt: skip
+
+
+def test_gitlabs_job_publishes_from_a_clone_of_its_own(night: Night) -> None:
+    night.pack()
+    # A repository in the artifact, which git would believe where it is started in that folder.
+    builds, canary = night.place / "builds", night.place / "canary"
+    git(night.place, "clone", "-q", str(night.origin), str(builds))
+    for name in ("reference-transaction", "pre-push"):
+        hook = builds / ".git" / "hooks" / name
+        hook.write_text(f'#!/bin/sh\ntouch "{canary}"\n')
+        hook.chmod(0o755)
+    git(builds, "config", f"url.{night.place}/elsewhere.insteadOf", str(night.origin))
+    done = gitlab_publish(night)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"refs/heads/autoresearch/{TAG}" in night.refs()
+    assert not canary.exists()
+    assert "secret-token" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("broken", [b"", b"no bundle", b"# v2 git bundle\n\nPACKgarbage"])
