@@ -107,11 +107,11 @@ def owned_by(engine: Any, pid: int) -> list[str]:
     found = engine.api.containers(all=True, filters=mine) + (
         engine.api.volumes(filters=mine).get("Volumes") or []
     )
-    return [
+    return sorted(  # an engine lists them in any order
         (thing.get("Names") or [thing.get("Name")])[0]
         for thing in found
         if (thing.get("Labels") or {}).get("autoresearch.owner", "").split(":")[-2:-1] == [str(pid)]
-    ]
+    )
 
 
 def leftovers(engine: Any, tag: str, pid: int = 0) -> list[str]:
