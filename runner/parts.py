@@ -167,6 +167,11 @@ class Trial:
     basis: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def last(self) -> Attempt:
+        """The proposal's own training that says how it ended: the one that failed, else its last."""
+        return self.failed or next(a for a in reversed(self.attempts) if a.role is not Role.INCUMBENT)
+
+    @property
     def failed(self) -> Attempt | None:
         """The proposal's training that did not end ok, if there is one."""
         own = (a for a in self.attempts if a.role is not Role.INCUMBENT)

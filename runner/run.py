@@ -106,7 +106,6 @@ class Run:
     def _entry(self, trial: Trial, verdict: Verdict, status: Status, values: Values) -> Entry:
         proposal, best = trial.proposal, self.incumbent
         parent = best.commit if best else self.header.base
-        ended = trial.failed or next(a for a in reversed(trial.attempts) if a.role is not Role.INCUMBENT)
         message = self._message(trial, values)
         return Entry(
             number=trial.number,
@@ -117,8 +116,8 @@ class Run:
             note=text.line(proposal.note, 200),
             agent=proposal.agent,
             status=status,
-            ending=ended.ending,
-            detail=ended.detail,
+            ending=trial.last.ending,
+            detail=trial.last.detail,
             val_bpb=values.own,
             incumbent_bpb=values.incumbent,
             best_bpb=values.best,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from runner.ci.change import TRAIN, source_in_repository
 from runner.config import Settings
 from runner.errors import UsageError
 from runner.lab import Lab
+from runner.locks import locked
 from runner.record.change import REGULAR, Item, Revisions
 from runner.record.files import explained
 
@@ -164,7 +164,7 @@ def _counts(path: Path) -> bool:
 def _locked(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locked(descriptor, wait=True)
         for unfinished in folder.glob(".new-*"):  # of a killed job: who makes one holds the lock
             shutil.rmtree(unfinished, ignore_errors=True)
         yield

@@ -9,7 +9,6 @@ and counts as absent. What chose a version is not kept here: such scores are luc
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 
 from runner import ratchet
 from runner.config import RatchetSettings
+from runner.locks import locked
 from runner.ratchet import Noise
 from runner.record.files import atomic_write, explained, now
 from runner.trial import Attempt, Entry, Pins, attempt_from_json, entry_from_json, to_json
@@ -211,7 +211,7 @@ class Scores:
             self.path.mkdir(parents=True, exist_ok=True)
             folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            locked(folder, wait=True)
             yield
         finally:
             os.close(folder)

@@ -89,7 +89,6 @@ class Memory:
 
     def write(self, trial: Trial, verdict: Verdict, status: Status, values: Values) -> Entry:
         side = self.head if trial.number else self.base
-        ended = trial.failed or next(a for a in reversed(trial.attempts) if a.role is not Role.INCUMBENT)
         entry = Entry(
             number=trial.number,
             time=now(),
@@ -99,8 +98,8 @@ class Memory:
             note=side.note,
             agent="ci",
             status=status,
-            ending=ended.ending,
-            detail=ended.detail,
+            ending=trial.last.ending,
+            detail=trial.last.detail,
             val_bpb=values.own,
             incumbent_bpb=values.incumbent,
             best_bpb=values.best,
