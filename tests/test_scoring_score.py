@@ -340,7 +340,14 @@ def test_whoever_picks_a_mode_after_seven_answers_is_refused_however_close_the_m
         return model
 
     many = ScoreSettings(tokens=9000, audit_positions=100, timeout_seconds=20)
-    fault = refused(make, settings=many)
-    assert fault.ending is Ending.AUDIT
-    assert fault.numbers["disagreements"] == 0
-    assert "order" in fault.detail
+    escaped = 0
+    for _ in range(20):  # 20 of 4,000 such scorings escaped: of 20, more than 3 by chance in one test of 400,000
+        try:
+            run(make, settings=many)
+        except ModelFault as fault:
+            assert fault.ending is Ending.AUDIT
+            assert fault.numbers["disagreements"] == 0
+            assert "order" in fault.detail
+        else:
+            escaped += 1
+    assert escaped <= 3
