@@ -63,6 +63,14 @@ def claiming(change):
     return lambda phase: Bigram(table(VOCABULARY), change)
 
 
+def fault_of(make, **changes) -> ModelFault | None:
+    try:
+        run(make, **changes)
+    except ModelFault as fault:
+        return fault
+    return None
+
+
 def refused(make, **changes) -> ModelFault:
     with pytest.raises(ModelFault) as caught:
         run(make, **changes)
@@ -340,14 +348,10 @@ def test_whoever_picks_a_mode_after_seven_answers_is_refused_however_close_the_m
         return model
 
     many = ScoreSettings(tokens=9000, audit_positions=100, timeout_seconds=20)
-    escaped = 0
-    for _ in range(20):  # 20 of 4,000 such scorings escaped: of 20, more than 3 by chance in one test of 400,000
-        try:
-            run(make, settings=many)
-        except ModelFault as fault:
-            assert fault.ending is Ending.AUDIT
-            assert fault.numbers["disagreements"] == 0
-            assert "order" in fault.detail
-        else:
-            escaped += 1
-    assert escaped <= 3
+    # 20 of 4,000 such scorings passed: of 20, more than 3 by chance in one test of 400,000
+    faults = [fault for fault in (fault_of(make, settings=many) for _ in range(20)) if fault]
+    assert len(faults) >= 17
+    for fault in faults:
+        assert fault.ending is Ending.AUDIT
+        assert fault.numbers["disagreements"] == 0
+        assert "order" in fault.detail
