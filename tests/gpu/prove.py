@@ -1,0 +1,263 @@
+"""Proves on this machine what needs an NVIDIA GPU, and prints a table in Markdown; exit 1 where something is not so.
+
+    tests/gpu/run [--device cpu] [--budget 300] [--honest 8] [--source text:PATH]
+
+Everything is done by the product's own parts, in a lab of its own in a temporary folder, under the settings of a
+user. Image and data are made before the clock starts. With `--device cpu` it rehearses: the steps are the same, and the
+rows that would speak of a GPU say that none was looked at; nor are seconds judged, which say nothing of a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
+
+import conftest  # noqa: E402
+import psutil  # noqa: E402
+
+from runner import assemble  # noqa: E402
+from runner.evaluate import Evaluator, Job  # noqa: E402
+from runner.jobs import check  # noqa: E402
+from runner.lab import open_lab  # noqa: E402
+from runner.relay import Silent  # noqa: E402
+from runner.sandbox import volumes  # noqa: E402
+from runner.sandbox.engine import Engine  # noqa: E402
+from runner.sandbox.finding import OK  # noqa: E402
+from runner.trial import Attempt, Ending  # noqa: E402
+
+FOLKLORE = HERE.parents[2] / "shared" / "data" / "folklore"
+MEMORY_BACK_MB = 64  # a GPU whose use is within this of what it was before has its memory back
+BACK_SECONDS = 30.0
+OUTSIDE_SHARE = 0.03  # of 360 s: a trial outside its budget, scoring included
+NONE = "not looked at: a rehearsal on the CPU"
+
+SETTINGS = """
+[data]
+source = "{source}"
+
+[trial]
+budget_seconds = {budget:g}
+device = "{device}"
+memory_mb = {memory}
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. good: None where there is nothing to reach."""
+
+    what: str
+    found: str
+    aim: str = ""
+    good: bool | None = None
+
+
+class Memory:
+    """Memory in use on the assigned GPU, in MiB, and who uses it; by NVML, from outside. uuid empty: no GPU."""
+
+    def __init__(self, uuid: str) -> None:
+        self._handle: Any = None
+        if uuid:
+            import pynvml
+
+            pynvml.nvmlInit()
+            self._nvml = pynvml
+            self._handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+
+    def used_mb(self) -> float:
+        return self._nvml.nvmlDeviceGetMemoryInfo(self._handle).used / (1 << 20) if self._handle else 0.0
+
+    def processes(self) -> int:
+        return len(self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)) if self._handle else 0
+
+
+class Proof:
+    """The steps, in the order of the table."""
+
+    def __init__(self, shop: assemble.Workshop, budget: float, honest: int) -> None:
+        self.shop, self.budget, self.honest = shop, budget, honest
+        self.gpu = shop.gpu
+        self.tag = f"gpu-{secrets.token_hex(4)}"
+        self.folder = shop.lab.root / "proof"
+        self.memory = Memory(shop.gpu.uuid if shop.gpu else "")
+        self.evaluator = Evaluator(shop.lab, shop.sandbox, Silent())
+
+    def rows(self) -> Iterator[Row]:
+        yield from self.machine()
+        yield from self.inside()
+        yield from self.kill()
+        yield from self.subject()
+        yield self.honest_models()
+        yield self.left()
+
+    def machine(self) -> Iterator[Row]:
+        info = self.shop.engine.info
+        yield Row("date", datetime.now(UTC).strftime("%Y-%m-%d"))
+        yield Row(
+            "GPU",
+            f"{self.gpu.name}, {self.gpu.memory_mb:,} MiB, driver {self.gpu.driver}" if self.gpu else NONE,
+        )
+        yield Row(
+            "engine", f"{info.name} {info.version}, kernel {info.kernel}, Python {platform.python_version()}"
+        )
+
+    def inside(self) -> Iterator[Row]:
+        """What `runner check` sees: the walls, and which GPUs are there within."""
+        page = check.look(self.shop.lab)
+        seen = [*page.train, *page.model]
+        wrong = [found for found in page.all if found.state in ("differs", "missing")]
+        told = f"{sum(f.state == OK for f in seen)} of {len(seen)} as asked" + "".join(
+            f"; {f.name}: {f.found}" for f in wrong
+        )
+        yield Row("walls of the containers, from within", told, "none differs", not wrong)
+        gpus = [f for f in seen if "gpu" in f.name.lower()]
+        found = "; ".join(sorted({f.found for f in gpus})) or "nothing was said of it"
+        good = bool(gpus) and all(f.state == OK for f in gpus)
+        yield Row("GPUs seen from within", found, "the assigned one" if self.gpu else "none", good)
+
+    def kill(self) -> Iterator[Row]:
+        """A program that fills the GPU and does not end, killed at its deadline."""
+        before, peak = self.memory.used_mb(), [0.0]
+        code = volumes.archive({"train/train.py": (HERE / "hold.py").read_bytes()}, ("data",))
+
+        def tick(seconds: float, watch: Any) -> None:
+            peak[0] = max(peak[0], self.memory.used_mb())
+
+        with self.shop.sandbox.box(self.tag, "kill", code, 120) as box:
+            trained = box.train(min(12.0, self.budget), 1, on_tick=tick)
+            gone = time.monotonic()
+            while self.memory.used_mb() > before + MEMORY_BACK_MB and time.monotonic() - gone < BACK_SECONDS:
+                time.sleep(0.02)
+            back = time.monotonic() - gone
+        late = trained.outcome.overrun_seconds
+        held = trained.outcome.ending is not Ending.CRASH and b"holding" in trained.log
+        yield Row("a busy training ends by its kill", str(trained.outcome.ending), "not by itself", held)
+        yield self._seconds("kill, after its deadline", f"{late:.2f} s", "0.5 s", late < 0.5)
+        if self.gpu:
+            told = f"{back:.2f} s after the container was gone; it held {peak[0] - before:,.0f} MiB"
+            yield Row(
+                "GPU memory back", told, f"{BACK_SECONDS:g} s", back < BACK_SECONDS and peak[0] > 2 * before
+            )
+            yield Row(
+                "processes on the GPU then", str(self.memory.processes()), "0", not self.memory.processes()
+            )
+        else:
+            yield Row("GPU memory back", NONE)
+
+    def subject(self) -> Iterator[Row]:
+        """The lab's train.py, one whole trial."""
+        source = (self.shop.lab.root / "train" / "train.py").read_bytes()
+        attempt = self._attempt(1, source)
+        outcome, score = attempt.outcome, attempt.score
+        log = self._log(1)
+        if score is None:
+            yield Row("train.py", f"{attempt.ending}: {attempt.detail}", "ok", False)
+            return
+        yield Row(f"val_bpb of train.py in {self.budget:g} s", f"{score.val_bpb:.4f} on {self._source()}")
+        speed, share = re.search(r"(\d+) tokens/s", log), re.search(r"utilisation: (.*)", log)
+        yield Row("its speed, by its own words", f"{int(speed[1]):,} tokens/s" if speed else "not said")
+        yield Row("its model FLOP utilisation, by its own words", share[1] if share else "not said")
+        vram = f"{outcome.peak_vram_mb:,.0f} MiB" if outcome.peak_vram_mb else NONE
+        yield Row("its peak GPU memory, by NVML", vram)
+        outside = attempt.wall_seconds - outcome.train_seconds
+        told = f"{outside:.1f} s, of them {score.seconds:.1f} s scoring {score.tokens:,} tokens twice"
+        part = outside / 360
+        yield self._seconds(
+            "a trial outside its budget",
+            f"{told}; {part:.1%} of 360 s",
+            f"{OUTSIDE_SHARE:.0%}",
+            part < OUTSIDE_SHARE,
+        )
+
+    def honest_models(self) -> Row:
+        """Honest models of many shapes and number formats, trained for a moment and scored."""
+        source = (HERE.parent / "scoring_honest.py").read_bytes()
+        attempts = [self._attempt(2 + number, source) for number in range(self.honest)]
+        refused = [f"seed {a.seed}: {a.ending}, {a.detail}" for a in attempts if a.ending is not Ending.OK]
+        seconds = [a.score.seconds for a in attempts if a.score]
+        told = f"{len(refused)} of {len(attempts)}" + "".join(f"; {one}" for one in refused)
+        if seconds:
+            told += f"; a scoring took {statistics.median(seconds):.1f} s"
+        return Row("honest models refused (bfloat16, float32, autocast)", told, "0", not refused)
+
+    def left(self) -> Row:
+        with closing(Engine(self.shop.engine.url)) as engine:
+            wanted = {"label": [f"autoresearch.run={self.tag}"]}
+            left = len(engine.api.containers(all=True, filters=wanted))
+            left += len(engine.api.volumes(filters=wanted).get("Volumes") or [])
+        return Row("containers and volumes left", str(left), "0", left == 0)
+
+    def _seconds(self, what: str, found: str, aim: str, good: bool) -> Row:
+        """A row of times, judged where there is a GPU."""
+        return Row(what, found, aim, good if self.gpu else None)
+
+    def _attempt(self, number: int, source: bytes) -> Attempt:
+        return self.evaluator.attempt(Job(self.tag, number, 0, source, number, self.folder / str(number)))
+
+    def _log(self, number: int) -> str:
+        return (self.folder / str(number) / "attempt-0.log").read_text(errors="replace")
+
+    def _source(self) -> str:
+        return Path(self.shop.lab.settings.data.source.removeprefix("text:")).name
+
+
+def table(rows: list[Row]) -> str:
+    """In Markdown."""
+    marks = {True: "yes", False: "**no**", None: ""}
+    lines = ["| what | found | aim | reached |", "| --- | --- | --- | --- |"]
+    cells = ([row.what, row.found, row.aim, marks[row.good]] for row in rows)
+    return "\n".join(lines + ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in cells])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--budget", type=float, default=300.0, help="seconds of the trial of train.py")
+    parser.add_argument("--honest", type=int, default=8, help="honest models to score")
+    default = f"text:{FOLKLORE}" if FOLKLORE.is_dir() else "tales"
+    parser.add_argument("--source", default=default)
+    given = parser.parse_args()
+    memory = min(65_536, psutil.virtual_memory().total // 2 >> 20) if given.device == "cuda" else 4096
+    settings = SETTINGS.format(source=given.source, budget=given.budget, device=given.device, memory=memory)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="autoresearch-gpu-") as folder:
+        lab = open_lab(
+            conftest.make_lab(Path(folder) / "lab", HERE.parents[1] / "train" / "train.py", settings)
+        )
+        with assemble.workshop(lab, Told()) as shop:
+            began = time.monotonic()
+            for row in Proof(shop, given.budget, given.honest).rows():
+                rows.append(row)
+                print(
+                    f"{time.monotonic() - began:6.0f} s  {row.what}: {row.found}", file=sys.stderr, flush=True
+                )
+            rows.append(Row("all of this, with image and data made", f"{time.monotonic() - began:.0f} s", "600 s",
+                            time.monotonic() - began < 600))  # fmt: skip
+    print(table(rows))
+    return 0 if all(row.good is not False for row in rows) else 1
+
+
+class Told(Silent):
+    """Says what takes long, line by line."""
+
+    def message(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
