@@ -183,9 +183,9 @@ def test_five_hundred_trials_are_taken_in_within_a_second() -> None:
         history = told(history, RandomProposer().propose(start(seed=rng.getrandbits(30))), 2.3 + rng.random())
     SweepProposer().propose(start())  # imports aside
     for extra in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         SweepProposer().propose(dataclasses.replace(history, seed=extra))
-        assert time.perf_counter() - began < 1.0
+        assert time.process_time() - began < 1.0
 
 
 def test_the_estimator_prefers_where_scores_were_low_and_avoids_crashes() -> None:
