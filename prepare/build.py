@@ -7,8 +7,9 @@
     manifest.json                   everything else, digests included; never leaves the host
 
 Progress goes to stderr as lines `PROGRESS fraction what`, a refusal as one line `ERROR what`, with exit status 2
-for a source that cannot be used and 4 for a machine that cannot do it. It writes nothing outside DIR, and whoever
-starts it puts DIR in place of the data of before.
+for a source that cannot be used, 3 where pyarrow is missing and 4 for a machine that cannot do it. It writes nothing
+outside DIR and the folder of finished parts, from which a killed builder's work goes on, and whoever starts it puts
+DIR in place of the data of before.
 """
 
 import argparse
@@ -16,17 +17,18 @@ import hashlib
 import json
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tokenizers
 
-from prepare import bpe, corpus
+from prepare import bpe, corpus, encode, parquet, split, tokens
 from prepare.text import SourceError
-from prepare.tokens import encode_split
 
 FORMAT = 1
+KEY = "key"  # in the folder of parts: all that they follow from
 
 
 def _digest(path: Path) -> str:
@@ -47,52 +49,111 @@ def _check_sizes(counts: dict[str, dict[str, int]], window: int) -> None:
             )
 
 
-def build(
-    source: str, out: Path, vocab_size: int, window: int, seed: int, secret: str, tell: corpus.Tell
-) -> None:
-    """Makes the data of `source` (`tales`, or `text:PATH` as an absolute path) in `out`, which exists and is empty.
-
-    Raises SourceError for a source that cannot be used, OSError if `out` cannot be written.
-    """
+def _corpus(
+    source: str, column: str, shards: list[dict[str, Any]], seed: int, secret: str, tell: corpus.Tell
+) -> corpus.Corpus:
     kind, _, where = source.partition(":")
-    if (kind, where) != ("tales", "") and (kind != "text" or not where):
-        raise SourceError(f"data.source must be tales or text:PATH, not {source}")
-    found = (
-        corpus.from_tales(seed, secret, tell) if kind == "tales" else corpus.from_text(Path(where), seed, tell)
-    )
-    tell(0.25, "training the tokenizer")
-    tokenizer = bpe.train(corpus.tokenizer_text(found), vocab_size)
-    found.dropped.clear()
-    tokenizer.save(str(out / "tokenizer.json"))
+    if kind == "tales" and not where:
+        return corpus.from_tales(seed, secret, tell)
+    if kind == "text" and where:
+        return corpus.from_text(Path(where), seed, tell)
+    if kind == "parquet" and where:
+        paths = [Path(where) / shard["name"] for shard in shards] or parquet.shards(Path(where))
+        return corpus.from_parquet(paths, column, tell)
+    forms = "tales or text:PATH, parquet:PATH, parquet:URL or a preset (climbmix, folklore, tinystories)"
+    raise SourceError(f"data.source must be {forms}, not {source}")
+
+
+def open_parts(folder: Path, key: str) -> Path:
+    """The folder of finished parts, emptied if what it holds follows from something else than `key`."""
+    libraries = f"tokenizers {tokenizers.__version__} numpy {np.__version__}"
+    whole = hashlib.sha256(f"{key} {libraries}".encode()).hexdigest()
+    folder.mkdir(exist_ok=True)
+    known = (folder / KEY).read_text() if (folder / KEY).is_file() else ""
+    for path in folder.iterdir():
+        if known != whole or path.suffix == ".tmp":
+            path.unlink()
+    (folder / ".gitignore").write_text("*\n")
+    tokens.write_whole(folder / KEY, whole.encode())
+    return folder
+
+
+def _held(found: corpus.Corpus, parts: Path, tell: corpus.Tell) -> split.HeldOut:
+    if not (parts / split.HELD_FILE).is_file():
+        tell(0.2, "reading held-out text")
+        held = (part for name in corpus.HELD for part in found.parts[name]) if found.compared else ()
+        split.HeldOut.write((pieces for part in held for pieces in part.documents()), parts / split.HELD_FILE)
+    return split.HeldOut.load(parts / split.HELD_FILE)
+
+
+def _tokenizer(
+    found: corpus.Corpus, held: split.HeldOut, vocab_size: int, parts: Path, tell: corpus.Tell
+) -> tokenizers.Tokenizer:
+    path = parts / "tokenizer.json"
+    if not path.is_file():
+        tell(0.25, "training the tokenizer")
+        trained = bpe.train(corpus.tokenizer_text(found, held), vocab_size)
+        trained.save(str(path.with_suffix(".tmp")), pretty=True)
+        path.with_suffix(".tmp").rename(path)
+    return tokenizers.Tokenizer.from_file(str(path))
+
+
+def build(
+    source: str,
+    out: Path,
+    vocab_size: int,
+    window: int,
+    seed: int,
+    secret: str,
+    tell: corpus.Tell,
+    *,
+    parts: Path,
+    column: str = "text",
+    fetched: dict[str, Any] | None = None,
+    alone: int = encode.ALONE_BYTES,
+) -> None:
+    """Makes the data of `source` (`tales`, `text:PATH` or `parquet:FOLDER`, absolute) in `out`, which is empty.
+
+    parts: a folder from `open_parts`, left as it is. fetched: of shards that were downloaded, `source` as a person
+    wrote it and `shards`, each with `name`, `url` and `sha256`. Raises SourceError for a source that cannot be used,
+    parquet.NeedsPyarrow, OSError if `out` cannot be written.
+    """
+    fetched = fetched or {}
+    found = _corpus(source, column, fetched.get("shards", []), seed, secret, tell)
+    held = _held(found, parts, tell)
+    tokenizer = _tokenizer(found, held, vocab_size, parts, tell)
+    (out / "tokenizer.json").write_bytes((parts / "tokenizer.json").read_bytes())
     lengths = np.asarray([*map(len, bpe.token_strings(tokenizer)), 0], dtype=np.int32)
     np.save(out / "token_bytes.npy", lengths)
-    counts = {}
-    before = 0
-    for name in ("val", "holdout", "train"):
-
-        def progress(done: int, name: str = name, before: int = before) -> None:
-            tell(0.4 + 0.58 * min((before + done) / found.size, 1.0), f"encoding {name}")
-
-        progress(0)
-        counts[name] = encode_split(found, name, tokenizer, lengths, out, progress)
-        before += counts[name]["bytes"]
+    about = encode.encode(found, tokenizer, lengths, held, parts, tell, alone)
+    counts = {
+        name: {key: sum(part[key] for part in about[name]) for key in ("documents", "bytes", "tokens")}
+        for name in corpus.SPLITS
+    }
     _check_sizes(counts, window)
+    tell(0.96, "putting the parts together")
+    for name in corpus.SPLITS:
+        pieces = [parts / tokens.part_name(name, index) for index in range(len(about[name]))]
+        tokens.join(pieces, counts[name]["tokens"], out / f"{name}.npy")
     tell(0.99, "writing the manifest")
     shape = {"format": FORMAT, "vocab_size": vocab_size, "window": window, "separator": vocab_size - 1}
     public = {
         "train_tokens": counts["train"]["tokens"],
         "train_bytes": counts["train"]["bytes"],
-        "source": kind,
+        "source": source.partition(":")[0],
     }
     _write_json(out / "meta.json", shape | public)
     names = sorted(path.name for path in out.iterdir())
     manifest = shape | {
-        "source": found.source | {"text": source},
+        "source": found.source | {"text": source} | ({"fetched": fetched} if fetched else {}),
         "seed": seed,
         "secret": secret,  # kept for the next time that tales are made
         "splits": counts,
         "duplicates": found.found
-        | {"dropped_training_paragraphs": len(found.dropped), "dropped_training_bytes": sum(found.dropped)},
+        | {
+            "dropped_training_paragraphs": sum(part["dropped"] for part in about["train"]),
+            "dropped_training_bytes": sum(part["dropped_bytes"] for part in about["train"]),
+        },
         "files": {
             name: {"bytes": (out / name).stat().st_size, "sha256": _digest(out / name)} for name in names
         },
@@ -114,12 +175,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m prepare.build", description="Makes the lab's data in a folder."
     )
-    parser.add_argument("--source", required=True, help="tales, or text:PATH")
+    parser.add_argument("--source", required=True, help="tales, text:PATH or parquet:FOLDER")
     parser.add_argument("--out", required=True, type=Path, help="an empty folder")
     parser.add_argument("--vocab-size", required=True, type=int)
     parser.add_argument("--window", required=True, type=int)
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--previous", type=Path, help="data of before, whose secret is kept")
+    parser.add_argument(
+        "--parts", type=Path, help="folder of finished parts; what is there of the same key is used"
+    )
+    parser.add_argument("--key", default="", help="all that the parts follow from")
+    parser.add_argument("--column", default="text", help="of the shards")
+    parser.add_argument("--fetched", type=Path, help="JSON about shards that were downloaded")
     parser.add_argument("--progress", action="store_true")
     given = parser.parse_args(arguments)
 
@@ -133,12 +200,25 @@ def main(arguments: list[str] | None = None) -> int:
         last = line
 
     try:
-        build(
-            given.source, given.out, given.vocab_size, given.window, given.seed, _secret(given.previous), tell
-        )
+        with tempfile.TemporaryDirectory(dir=given.out.parent, prefix=".data.new-parts-") as own:
+            build(
+                given.source,
+                given.out,
+                given.vocab_size,
+                given.window,
+                given.seed,
+                _secret(given.previous),
+                tell,
+                parts=open_parts(given.parts or Path(own), given.key),
+                column=given.column,
+                fetched=json.loads(given.fetched.read_text(encoding="utf-8")) if given.fetched else None,
+            )
     except SourceError as error:
         print(f"ERROR {error}", file=sys.stderr)
         return 2
+    except parquet.NeedsPyarrow:
+        print("ERROR this source needs pyarrow, which is not installed", file=sys.stderr)
+        return 3
     except (OSError, MemoryError) as error:
         print(f"ERROR {error or 'out of memory'}", file=sys.stderr)
         return 4

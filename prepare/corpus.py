@@ -1,5 +1,6 @@
-"""Decides what is trained on and what is held out, for each kind of source: the documents of every split.
+"""Decides what is trained on and what is held out, for each kind of source: the parts of every split.
 
+A part is a run of documents that is encoded by itself, in any process: `documents()` gives each as pieces of text.
 Training text for `tales` follows from the seed. Held-out tales follow from a secret of the host, for the generator is
 readable in a container: with the seed alone a program could write out the validation text and learn it by heart.
 """
@@ -7,25 +8,73 @@ readable in a container: with the seed alone a program could write out the valid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from prepare import bpe, split, tales, text
+from prepare import bpe, parquet, split, tales, text
 
 SPLITS = ("train", "val", "holdout")
+HELD = ("val", "holdout")
 TOKENIZER_BYTES = 256_000_000  # of training text, evenly spread, that the tokenizer is trained on at most
+PART_BYTES = 16_000_000  # of text; what is under way in a part is lost when all is killed
+HELD_SHARD_BYTES = 128_000_000  # of a last shard for validation, and for holdout: 21 M tokens are about 90 MB
 
 Tell = Callable[[float, str], None]
 
 
+class Part(Protocol):
+    """Documents that are encoded together. weight: bytes of text in them, roughly."""
+
+    @property
+    def weight(self) -> int: ...
+
+    def documents(self, stride: int = 1) -> Iterator[Iterable[str]]: ...
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents of text files, or of memory."""
+
+    members: tuple[text.Document, ...]
+
+    @property
+    def weight(self) -> int:
+        return sum(member.size for member in self.members)
+
+    def documents(self, stride: int = 1) -> Iterator[Iterable[str]]:
+        """Each document's pieces; with `stride`, every so-manieth of them alone."""
+        for member in self.members:
+            if stride == 1:
+                yield member.pieces()
+            else:
+                yield (piece for number, piece in enumerate(member.pieces()) if number % stride == 0)
+
+
 @dataclass
 class Corpus:
-    """Documents by split, each a function that reads it in pieces, and what was found out about them."""
+    """The parts of every split in their order, and what was found out about them.
 
-    parts: dict[str, list[Callable[[], Iterable[str]]]]
+    compared: whether training text is freed of what it repeats of held-out text.
+    """
+
+    parts: dict[str, list[Part]]
     source: dict[str, Any]
     size: int
+    compared: bool = False
     found: dict[str, int] = field(default_factory=dict)
-    dropped: list[int] = field(default_factory=list)  # bytes of each paragraph that was dropped from training
+
+
+def in_parts(documents: Iterable[text.Document]) -> list[Part]:
+    """Documents in their order as parts of about PART_BYTES; a longer document is a part of its own."""
+    parts: list[Part] = []
+    run: list[text.Document] = []
+    weight = 0
+    for document in documents:
+        run.append(document)
+        weight += document.size
+        if weight >= PART_BYTES:
+            parts.append(Documents(tuple(run)))
+            run, weight = [], 0
+    return [*parts, Documents(tuple(run))] if run else parts
 
 
 def from_tales(seed: int, secret: str, tell: Tell, size: int = tales.DEFAULT_BYTES) -> Corpus:
@@ -44,19 +93,21 @@ def from_tales(seed: int, secret: str, tell: Tell, size: int = tales.DEFAULT_BYT
     group_of = split.groups([split.signature(document.pieces()) for _, document in documents])
     first: dict[int, str] = {}
     kept = [first.setdefault(group, name) == name for group, (name, _) in zip(group_of, documents, strict=True)]
-    parts: dict[str, list[Callable[[], Iterable[str]]]] = {name: [] for name in SPLITS}
+    chosen: dict[str, list[text.Document]] = {name: [] for name in SPLITS}
     for (name, document), keep in zip(documents, kept, strict=True):
         if keep:
-            parts[name].append(document.pieces)
-    found = {"near_duplicates": len(group_of) - len(first), "dropped_held_out_documents": kept.count(False)}
-    return Corpus(parts, {"kind": "tales", "files": 0}, sum(d.size for _, d in documents), found)
+            chosen[name].append(document)
+    parts = {name: in_parts(found) for name, found in chosen.items()}
+    duplicates = {
+        "near_duplicates": len(group_of) - len(first),
+        "dropped_held_out_documents": kept.count(False),
+    }
+    size = sum(document.size for _, document in documents)
+    return Corpus(parts, {"kind": "tales", "files": 0}, size, found=duplicates)
 
 
 def from_text(path: Path, seed: int, tell: Tell) -> Corpus:
-    """The text of a file or folder, divided by files if that can be done and else by sections.
-
-    Training text comes without the paragraphs that repeat held-out text. Raises SourceError.
-    """
+    """The text of a file or folder, divided by files if that can be done and else by sections. Raises SourceError."""
     tell(0.0, "reading")
     documents, whole = text.documents(path)
     size = sum(document.size for document in documents)
@@ -79,21 +130,39 @@ def from_text(path: Path, seed: int, tell: Tell) -> Corpus:
                 )
             documents, whole = text.cut_up(documents), False
     chosen = {name: [d for d, side in zip(documents, sides, strict=True) if side == name] for name in SPLITS}
-    tell(0.2, "reading held-out text")
-    held = split.HeldOut(d.pieces() for name in ("val", "holdout") for d in chosen[name])
-    dropped: list[int] = []
-    parts: dict[str, list[Callable[[], Iterable[str]]]] = {
-        name: [document.pieces for document in chosen[name]] for name in ("val", "holdout")
-    }
-    parts["train"] = [lambda d=d: held.without(d.pieces(), dropped) for d in chosen["train"]]
     source = {"kind": "text", "files": len(files), "unit": "file" if whole else "section"}
-    source |= {name: [document.name for document in chosen[name][:100]] for name in ("val", "holdout")}
-    return Corpus(parts, source, size, {"near_duplicates": len(group_of) - len(set(group_of))}, dropped)
+    source |= {name: [document.name for document in chosen[name][:100]] for name in HELD}
+    duplicates = {"near_duplicates": len(group_of) - len(set(group_of))}
+    parts = {name: in_parts(found) for name, found in chosen.items()}
+    return Corpus(parts, source, size, compared=True, found=duplicates)
 
 
-def tokenizer_text(corpus: Corpus) -> Iterator[str]:
-    stride = corpus.size // TOKENIZER_BYTES + 1
-    for read in corpus.parts["train"]:
-        for number, chunk in enumerate(bpe.chunks(read())):
-            if number % stride == 0:
-                yield chunk
+def from_parquet(shards: list[Path], column: str, tell: Tell) -> Corpus:
+    """The shards of a Parquet source: the last is held out, its first rows for validation, its second half for holdout.
+
+    At most about HELD_SHARD_BYTES of each half are used; the rest of that shard is used for nothing. Raises
+    SourceError, parquet.NeedsPyarrow.
+    """
+    train: list[Part] = []
+    for number, path in enumerate(shards):
+        tell(0.05 * number / len(shards), "looking at the shards")
+        found = parquet.parts(path, column, PART_BYTES)
+        if path != shards[-1]:
+            train += found
+    parts: dict[str, list[Part]] = {"train": train}
+    for name, half in zip(HELD, parquet.halves(found), strict=True):
+        parts[name] = []
+        for part in half:
+            if sum(one.weight for one in parts[name]) < HELD_SHARD_BYTES:
+                parts[name].append(part)
+    source = {"kind": "parquet", "files": len(shards), "unit": "row", "column": column}
+    source |= {name: [shards[-1].name] for name in HELD}
+    return Corpus(parts, source, sum(p.weight for some in parts.values() for p in some), compared=True)
+
+
+def tokenizer_text(corpus: Corpus, held: split.HeldOut) -> Iterator[str]:
+    """The text that the tokenizer learns from: all of training, or pieces evenly spread over it."""
+    stride = sum(part.weight for part in corpus.parts["train"]) // TOKENIZER_BYTES + 1
+    for part in corpus.parts["train"]:
+        for pieces in part.documents(stride):
+            yield from bpe.chunks(held.without(pieces, []) if corpus.compared else pieces)

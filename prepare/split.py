@@ -2,13 +2,15 @@
 
 Documents that share much of their text are found by MinHash over shingles of five words (Broder 1997) with
 locality-sensitive banding, and are then one group. Groups are drawn by the seed. What a training document repeats
-of held-out text, paragraph by paragraph, is dropped from training alone. Memory: 256 bytes a document, and 8 bytes
-for each word of held-out text.
+of held-out text, paragraph by paragraph, is dropped from training alone. Memory: 256 bytes a document; 8 bytes for
+each word of held-out text lie in a file that is mapped.
 """
 
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,6 +27,7 @@ REPEATED = 0.5  # share of a paragraph's shingles that are held-out text, from w
 SHARE = 0.05  # of the text, for validation and for holdout
 HELD_BYTES = 4_096, 4_000_000  # bounds of that
 LEAST_BYTES = 65_536  # a source must have this much in all
+HELD_FILE = "held.u64"  # the shingles of held-out text, as HeldOut writes them
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 _WORD = re.compile(r"\w+")
@@ -147,11 +150,31 @@ def paragraphs(pieces: Iterable[str], longest: int = 1 << 18) -> Iterator[str]:
 
 
 class HeldOut:
-    """The text of validation and holdout as a set of shingles, to find what training repeats of it."""
+    """The text of validation and holdout as a set of shingles, to find what training repeats of it.
 
-    def __init__(self, documents: Iterable[Iterable[str]]) -> None:
-        hashes = [_shingles(part, QUOTE) for pieces in documents for part in paragraphs(pieces)]
-        self._hashes = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, dtype=np.uint64)
+    hashes: uint64 (N,), sorted; those of `load` lie in a file that all processes share.
+    """
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._hashes = hashes
+
+    @classmethod
+    def load(cls, path: Path) -> "HeldOut":
+        return cls(np.memmap(path, np.uint64, "r") if path.stat().st_size else np.empty(0, dtype=np.uint64))
+
+    @staticmethod
+    def write(documents: Iterable[Iterable[str]], path: Path) -> None:
+        """The set as a file, 8 bytes a word of the documents; sorted in place, so memory holds what it can of it."""
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        with unfinished.open("wb") as file:
+            for pieces in documents:
+                for part in paragraphs(pieces):
+                    file.write(_shingles(part, QUOTE).tobytes())
+        if unfinished.stat().st_size:
+            hashes = np.memmap(unfinished, np.uint64, "r+")
+            hashes.sort()
+            hashes.flush()
+        os.replace(unfinished, path)
 
     def repeats(self, paragraph: str) -> bool:
         """Whether half of the paragraph's runs of eight words are held-out text. One too short to tell is not."""

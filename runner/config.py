@@ -18,17 +18,30 @@ from runner.errors import UsageError
 
 @dataclass(frozen=True)
 class DataSettings:
-    source: str = "tales"  # `tales`, or `text:PATH` (a file or a folder of UTF-8 text, relative to the lab)
+    # `tales`; `text:PATH` (a file or a folder of UTF-8 text, relative to the lab); `parquet:` and a folder of shards,
+    # a file that lists their addresses or one address with a {000..999}; or a preset: `climbmix`, `tinystories`,
+    # `folklore`. See docs/data.md
+    source: str = "tales"
     vocab_size: int = 2048  # of the byte-level BPE tokenizer, at most 65,536 (tokens are uint16)
     window: int = 256  # tokens of a scored window; a model must take sequences up to this length
     seed: int = 1  # of the split into training, validation and holdout, and of the generator of tales
+    column: str = ""  # of Parquet shards, that holds the text; empty: `text`
+    shards: int = (
+        0  # of those downloaded for training, besides the one held out; 0: all, or the preset's number
+    )
+    base_url: str = ""  # of another server that holds a preset's files; empty: the preset's
+    downloads: str = ""  # folder for what is downloaded, relative to the lab; empty: in ~/.cache
 
 
 @dataclass(frozen=True)
 class TrialSettings:
     budget_seconds: float = 300.0  # wall-clock of one training, imports and compilation included
     device: str = "auto"  # `auto`, `cuda` or `cpu`
+    gpu_access: str = (
+        "auto"  # how a GPU gets into containers: `toolkit`, `cdi`, `nodes`; see docs/gpu.md, Passing
+    )
     alone: str = "gpu"  # runs of this machine take turns on a `gpu`, `always` (on its CPU too), or `never`
+    distrust: str = "rerun"  # `rerun` a training whose GPU was shared or throttled, or only `mark` it
     memory_mb: int = 4096  # memory and swap together
     cpus: float = 0.0  # 0: all of the machine's
     pids: int = 512
@@ -150,13 +163,16 @@ class Settings:
 
 _CHOICES = {
     "trial.device": ("auto", "cuda", "cpu"),
+    "trial.gpu_access": ("auto", "toolkit", "cdi", "nodes"),
     "trial.alone": ("gpu", "always", "never"),
+    "trial.distrust": ("rerun", "mark"),
     "ratchet.rule": ("confirm", "margin", "greedy"),
     "notify.format": ("json", "slack", "ntfy"),
     "notify.events": ("improvement", "trouble", "end"),
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "data.vocab_size": (257, 65_536),
+    "data.shards": (0, 100_000),
     "trial.budget_seconds": (1, 7 * 86_400),
     "trial.memory_mb": (64, 1 << 24),
     "trial.cpus": (0, 4096),
@@ -246,8 +262,35 @@ def _section(where: str, name: str, kind: type, raw: Any) -> Any:
     return kind(**{key: _value(where, f"{name}.{key}", value, hints[key]) for key, value in raw.items()})
 
 
+PRESETS = Path(__file__).parent / "presets"
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The preset of this name, a source of data as a file beside this program; {} if there is none."""
+    path = PRESETS / f"{name}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if name.isidentifier() and path.is_file() else {}
+
+
+def _with_preset(raw: dict[str, Any]) -> dict[str, Any]:
+    """`raw` with the settings of the preset that is its source, where it says nothing of them itself."""
+    data = raw.get("data")
+    source = data.get("source") if isinstance(data, dict) else None
+    if not isinstance(source, str):
+        return raw
+    for dotted, value in preset(source).get("settings", {}).items():
+        section, key = dotted.split(".")
+        said = raw.get(section, {})
+        if isinstance(said, dict):
+            raw = raw | {section: {key: value} | said}
+    return raw
+
+
 def from_dict(raw: dict[str, Any], where: str = "settings") -> Settings:
-    """Settings from parsed TOML. Raises UsageError on anything unknown or out of range."""
+    """Settings from parsed TOML, those of a preset of data where it says nothing of them.
+
+    Raises UsageError on anything unknown or out of range.
+    """
+    raw = _with_preset(raw)
     hints = get_type_hints(Settings)
     for name in raw:
         if name not in hints:
@@ -273,7 +316,11 @@ def load(path: Path) -> Settings:
 
 
 def override(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """`settings` with dotted keys replaced, checked as in the file: `{"trial.budget_seconds": 60}`."""
+    """`settings` with dotted keys replaced, checked as in the file: `{"trial.budget_seconds": 60}`.
+
+    A preset of data named here brings its settings, where `changes` does not name them and their value is the default.
+    """
+    changes = _brought(settings, changes) | changes
     for key, value in changes.items():
         section, name = key.split(".")
         old = getattr(settings, section)
@@ -281,3 +328,15 @@ def override(settings: Settings, changes: dict[str, Any]) -> Settings:
         new = dataclasses.replace(old, **{name: _value("command line", key, value, hints[name])})
         settings = dataclasses.replace(settings, **{section: new})
     return settings
+
+
+def _brought(settings: Settings, changes: dict[str, Any]) -> dict[str, Any]:
+    source = changes.get("data.source")
+    brought = preset(source).get("settings", {}) if isinstance(source, str) else {}
+    default = Settings()
+    return {
+        key: value
+        for key, value in brought.items()
+        for section, name in [key.split(".")]
+        if getattr(getattr(settings, section), name) == getattr(getattr(default, section), name)
+    }

@@ -7,6 +7,7 @@ digest on request. Only `public_files` may go to a container. Needs no torch and
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner import data_build
 from runner.config import DataSettings
-from runner.data_build import Progress
-from runner.errors import MissingError
+from runner.data_build import Material, Progress
+from runner.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PUBLIC = ("meta.json", "tokenizer.json", "train.npy")  # what a train container may see
 SPLITS = ("train", "val", "holdout")
+DOWNLOAD_SHARE = 0.5  # of the bar, where there is something to download
 STATE = "state.json"  # what the data was made from; beside the manifest, not in it, for it tells of file times
 
 
@@ -140,24 +142,64 @@ def prepare(lab_root: Path, settings: DataSettings, on_progress: Progress, force
     """The lab's data, made if it is missing, was made from something else, or `force` is set.
 
     on_progress is called with what is being done and the fraction done, or None where it is not known.
-    Raises UsageError for a source that cannot be used and InfraError where the machine failed; the data of
-    before is then in place, untouched.
+    Raises UsageError for a source that cannot be used, MissingError where a library for it is not installed and
+    InfraError where the machine or the network failed; the data of before is then in place, untouched. What was
+    downloaded and encoded until then is kept, and the next call goes on from there.
     """
     lab_root = lab_root.resolve()
     with data_build.only_one(lab_root, on_progress) as lock:
         data_build.tidy(lab_root)
+        parts = lab_root / data_build.PARTS
         wanted = data_build.state(lab_root, settings)
         if not force and _up_to_date(lab_root, wanted):
+            shutil.rmtree(parts, ignore_errors=True)
             return load(lab_root)
+        material = _material(lab_root, settings, on_progress, force=force)
+        key = hashlib.sha256(json.dumps([wanted, material.fetched], sort_keys=True).encode()).hexdigest()
         fresh = Path(tempfile.mkdtemp(prefix=".data.new-", dir=lab_root))
         try:
-            data_build.run(lab_root, settings, fresh, on_progress, lock)
+            data_build.run(lab_root, settings, material, key, fresh, on_progress, lock)
             (fresh / STATE).write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
             fresh.chmod(0o755)
             data_build.put_in_place(fresh, lab_root / "data")
+            shutil.rmtree(parts, ignore_errors=True)
+        except UsageError:
+            shutil.rmtree(parts, ignore_errors=True)
+            raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+            fresh.with_name(fresh.name + ".fetched.json").unlink(missing_ok=True)
         return load(lab_root)
+
+
+def _material(lab_root: Path, settings: DataSettings, on_progress: Progress, *, force: bool) -> Material:
+    """What the builder reads, downloaded if it is not on this machine. With `force`, as it is there now."""
+    kind = settings.source.partition(":")[0]
+    if kind in ("tales", "text"):
+        return data_build.local(lab_root, settings)
+    from runner.fetch import books, many, sources
+
+    files = sources.of(settings, lab_root)
+    if files is None:
+        return data_build.local(lab_root, settings)
+    where = Material(f"{files.kind}:{files.folder}", files.column)
+    data_build.need_pyarrow(where)  # before gigabytes are fetched for nothing
+    pins = {} if force else sources.pins(_raw(lab_root))
+
+    def tell(what: str, fraction: float | None) -> None:
+        on_progress(what, None if fraction is None else DOWNLOAD_SHARE * fraction)
+
+    got = many.fetch_all(files.items, files.folder, tell, pins=pins, parallel=files.parallel)
+    if files.kind == "books":
+        where = Material(f"text:{books.texts(got)}")
+    return dataclasses.replace(where, fetched=sources.as_json(settings.source, got))
+
+
+def _raw(lab_root: Path) -> dict[str, Any] | None:
+    try:
+        return load(lab_root).raw
+    except MissingError:
+        return None
 
 
 def _up_to_date(lab_root: Path, wanted: dict[str, Any]) -> bool:

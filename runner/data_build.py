@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
+import json
 import os
 import secrets
 import shutil
@@ -15,15 +17,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.config import DataSettings
-from runner.errors import InfraError, UsageError
+from runner.config import DataSettings, preset
+from runner.errors import InfraError, MissingError, RunnerError, UsageError
 
 Progress = Callable[[str, float | None], None]
 
+PARTS = ".data.parts"  # what a builder finished; the next goes on from there
 BUILDER = ("prepare/*.py", "prepare/tales/*.py")  # without those of the train-time side
 NOT_BUILDER = {"prepare/__init__.py", "prepare/model_host.py"}
 
@@ -54,12 +57,36 @@ def tidy(lab_root: Path) -> None:
             old.rename(lab_root / "data")
         shutil.rmtree(old, ignore_errors=True)
     for unfinished in lab_root.glob(".data.new-*"):
+        if unfinished.is_file():
+            unfinished.unlink()
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _source(lab_root: Path, settings: DataSettings) -> str:
+@dataclass(frozen=True)
+class Material:
+    """What the builder is given. source: with absolute paths. fetched: about files that were downloaded, or None."""
+
+    source: str
+    column: str = "text"
+    fetched: dict[str, Any] | None = None
+
+
+def local(lab_root: Path, settings: DataSettings) -> Material:
+    """The material of a source that needs no download."""
     kind, _, where = settings.source.partition(":")
-    return f"text:{lab_root / Path(where).expanduser()}" if kind == "text" and where else settings.source
+    if kind not in ("text", "parquet") or not where:
+        return Material(settings.source)
+    return Material(f"{kind}:{lab_root / Path(where).expanduser()}", settings.column or "text")
+
+
+def _on_disk(lab_root: Path, settings: DataSettings) -> list[Path]:
+    """The files of the lab's own disk that its source is made of."""
+    kind, _, where = local(lab_root, settings).source.partition(":")
+    if kind not in ("text", "parquet") or not where or "://" in where:
+        return []
+    root = Path(where)
+    pattern = "*.txt" if kind == "text" else "*.parquet"
+    return [root] if root.is_file() else sorted(root.rglob(pattern) if kind == "text" else root.glob(pattern))
 
 
 def state(lab_root: Path, settings: DataSettings) -> dict[str, Any]:
@@ -71,26 +98,35 @@ def state(lab_root: Path, settings: DataSettings) -> dict[str, Any]:
                 continue
             builder.update(path.name.encode() + b"\0" + path.read_bytes())
     source = hashlib.sha256()
-    kind, _, where = _source(lab_root, settings).partition(":")
-    if kind == "text":
-        root = Path(where)
-        for path in [root] if root.is_file() else sorted(root.rglob("*.txt")):
-            with contextlib.suppress(OSError):  # what cannot be read is for the builder to complain about
-                stat = path.stat()
-                source.update(
-                    f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogateescape")
-                )
-    return {"settings": asdict(settings), "builder": builder.hexdigest(), "source": source.hexdigest()}
+    for path in _on_disk(lab_root, settings):
+        with contextlib.suppress(OSError):  # what cannot be read is for the builder to complain about
+            stat = path.stat()
+            source.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    source.update(json.dumps(preset(settings.source), sort_keys=True).encode())
+    told = asdict(settings) | {"downloads": ""}  # where a file was kept changes nothing
+    return {"settings": told, "builder": builder.hexdigest(), "source": source.hexdigest()}
 
 
-def run(lab_root: Path, settings: DataSettings, out: Path, on_progress: Progress, lock: int) -> None:
-    """Runs the builder to its end. lock: from `only_one`. Raises UsageError or InfraError with what it said."""
+def run(
+    lab_root: Path,
+    settings: DataSettings,
+    material: Material,
+    key: str,
+    out: Path,
+    on_progress: Progress,
+    lock: int,
+) -> None:
+    """Runs the builder to its end. lock: from `only_one`. key: all that the data follow from.
+
+    Raises UsageError, MissingError or InfraError with what it said.
+    """
+    need_pyarrow(material)
     command = [
         sys.executable,
         "-m",
         "prepare.build",
         "--source",
-        _source(lab_root, settings),
+        material.source,
         "--out",
         str(out),
     ]
@@ -103,6 +139,11 @@ def run(lab_root: Path, settings: DataSettings, out: Path, on_progress: Progress
         str(settings.seed),
     ]
     command += ["--previous", str(lab_root / "data"), "--progress"]
+    command += ["--parts", str(lab_root / PARTS), "--key", key, "--column", material.column]
+    if material.fetched is not None:
+        told = out.with_name(out.name + ".fetched.json")  # goes like a half-built folder if it is left
+        told.write_text(json.dumps(material.fetched), encoding="utf-8")
+        command += ["--fetched", str(told)]
     environment = os.environ | {
         "TOKENIZERS_PARALLELISM": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -138,14 +179,29 @@ def run(lab_root: Path, settings: DataSettings, out: Path, on_progress: Progress
         raise _failure(process.returncode, said)
 
 
-def _failure(status: int, said: list[str]) -> UsageError | InfraError:
+def need_pyarrow(material: Material) -> None:
+    """Raises MissingError where the source is of Parquet shards and the library that reads them is not there."""
+    if material.source.startswith("parquet:") and importlib.util.find_spec("pyarrow") is None:
+        raise _no_pyarrow()
+
+
+def _no_pyarrow() -> MissingError:
+    command = f"{sys.executable} -m pip install pyarrow"
+    return MissingError("reading Parquet shards needs pyarrow, which is not installed",
+                        f"{command}   (the extra `parquet` of autoresearch-runner)")  # fmt: skip
+
+
+def _failure(status: int, said: list[str]) -> RunnerError:
     complaint = next((line[6:].strip() for line in reversed(said) if line.startswith("ERROR ")), "")
     if complaint and status == 2:
         return UsageError(
             complaint, "The data of before, if any, is untouched. The source: data.source in runner.toml"
         )
+    if complaint and status == MissingError.exit_code:
+        return _no_pyarrow()
     if complaint:
-        return InfraError(f"making the data failed: {complaint}", "The data of before, if any, is untouched.")
+        kept = "The data of before, if any, is untouched; what was encoded is kept for the next start."
+        return InfraError(f"making the data failed: {complaint}", kept)
     with tempfile.NamedTemporaryFile(
         "w", prefix="runner-prepare-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 RUNNER = Path(__file__).parents[1] / "runner"
-OWNERS = {"docker": "sandbox", "requests": "sandbox", "git": "record", "pynvml": "machine", "optuna": "agents",
-          "matplotlib": "report", "mlflow": "track", "wandb": "track", "tensorboard": "track"}  # fmt: skip
+OWNERS = {"docker": {"sandbox"}, "requests": {"fetch", "sandbox"}, "urllib3": {"fetch"}, "git": {"record"},
+          "pynvml": {"machine"}, "optuna": {"agents"}, "matplotlib": {"report"}, "mlflow": {"track"},
+          "wandb": {"track"}, "tensorboard": {"track"}, "pyarrow": set()}  # fmt: skip
 NOUNS = {"runner.trial", "runner.errors", "runner.config"}
 PURE = {"ratchet": "runner.ratchet", "scoring": "runner.scoring"}
 
@@ -37,7 +38,26 @@ def test_each_library_of_the_world_has_one_owner(library: str) -> None:
         for path in modules()
         if any(name.split(".")[0] == library for name in imports(path))
     }
-    assert users == {OWNERS[library]}
+    assert users == OWNERS[library]
+
+
+def test_parquet_is_read_by_one_module_that_no_container_imports() -> None:
+    prepare = RUNNER.parent / "prepare"
+    users = {
+        path.name for path in prepare.rglob("*.py") if "pyarrow" in {n.split(".")[0] for n in imports(path)}
+    }
+    assert users == {"parquet.py"}
+    for entry in ("__init__.py", "model_host.py"):
+        assert not {name for name in imports(prepare / entry) if "parquet" in name or "build" in name}
+
+
+def test_only_the_making_of_data_downloads() -> None:
+    users = {
+        str(path.relative_to(RUNNER))
+        for path in modules()
+        if any(name.startswith("runner.fetch") for name in imports(path)) and path.parent.name != "fetch"
+    }
+    assert users == {"data.py"}
 
 
 def test_click_is_where_commands_are_and_nowhere_else() -> None:

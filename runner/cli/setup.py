@@ -57,7 +57,9 @@ def agents(lab: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--source", help="tales, or text:PATH (default: the lab's).")
+@click.option(
+    "--source", help="tales, text:PATH, parquet:PATH or a preset such as climbmix (default: the lab's)."
+)
 @click.option("--force", is_flag=True, help="Make the data anew even where they are up to date.")
 @click.pass_obj
 def prepare(lab: Path, source: str | None, force: bool) -> None:
@@ -66,6 +68,7 @@ def prepare(lab: Path, source: str | None, force: bool) -> None:
     \b
     runner prepare
     runner prepare --source text:/home/me/books
+    runner prepare --source climbmix
     """
     from runner.jobs import lab_at
     from runner.jobs import setup as work
