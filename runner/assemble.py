@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from runner import data
 from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
 from runner.machine.gpu import Gpu, gpus, named
+from runner.machine.several import Slot, chosen
 from runner.parts import Watcher
 from runner.sandbox import inside
 from runner.sandbox.box import Sandbox
 from runner.sandbox.engine import Engine
+from runner.sandbox.gpu_facts import access
 from runner.sandbox.images import trial_image
 from runner.sandbox.reaper import reap, swept
 from runner.sandbox.training_data import data_volume
@@ -28,13 +30,15 @@ from runner.trial import Pins
 
 @dataclass(frozen=True)
 class Workshop:
-    """A lab with everything that trials need."""
+    """A lab with everything that trials need. slots, sandboxes: where trials train side by side, one at the least."""
 
     lab: Lab
     engine: Engine
     sandbox: Sandbox
     gpu: Gpu | None
     manifest: data.Manifest
+    slots: tuple[Slot, ...] = ()
+    sandboxes: tuple[Sandbox, ...] = field(default=())
 
     def pins(self) -> Pins:
         return Pins(
@@ -50,38 +54,67 @@ class Workshop:
         return {
             "engine": asdict(self.engine.info),
             "gpu": asdict(self.gpu) if self.gpu else None,
+            **self._beside(),
             "cpu": _cpu(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         }
 
+    def _beside(self) -> dict[str, Any]:
+        """What only several slots have: the GPUs by their UUIDs, or how many shares the processors are cut into."""
+        if len(self.slots) < 2:
+            return {}
+        if self.gpu:
+            return {"gpus": [slot.gpu.uuid for slot in self.slots if slot.gpu]}
+        return {"shares": len(self.slots)}
+
 
 @contextmanager
-def workshop(lab: Lab, watcher: Watcher) -> Iterator[Workshop]:
+def workshop(lab: Lab, watcher: Watcher, gpus_wanted: str = "") -> Iterator[Workshop]:
     """Engine, image, data and volume, whatever of them is missing being made first.
 
-    However the block ends, nothing that was made for a trial is left in the engine. Raises MissingError, UsageError,
-    InfraError.
+    gpus_wanted: what `--gpus` says; empty for one device, the settings' own. However the block ends, nothing that was
+    made for a trial is left in the engine. Raises MissingError, UsageError, InfraError.
     """
-    with swept(Engine(lab.settings.engine.url, lab.settings.engine.seccomp)) as engine:
-        engine.patience = lab.settings.engine.patience_seconds
-        yield _assembled(lab, engine, watcher)
+    settings = lab.settings.engine
+    with swept(Engine(settings.url, settings.seccomp)) as engine, ExitStack() as stack:
+        slots = _slots(lab, engine, gpus_wanted)
+        # A connection each: docker-py does not promise that threads may share one.
+        more = [stack.enter_context(closing(Engine(settings.url, settings.seccomp))) for _ in slots[1:]]
+        for one in (engine, *more):
+            one.patience = settings.patience_seconds
+        yield _assembled(lab, [engine, *more], slots, watcher)
 
 
-def _assembled(lab: Lab, engine: Engine, watcher: Watcher) -> Workshop:
+def _slots(lab: Lab, engine: Engine, wanted: str) -> list[Slot]:
+    device = lab.settings.trial.device
+    if not wanted:
+        return [Slot("", choose_gpu(device))]
+    count = int(engine.raw.get("NCPU") or 1)
+    processors = sorted(os.sched_getaffinity(0)) if engine.local else range(count)
+    return chosen(wanted, [] if wanted.startswith("cpu") else gpus(), device, processors)
+
+
+def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watcher) -> Workshop:
+    engine, gpu = engines[0], slots[0].gpu
     removed = reap(engine)
     if removed:
         watcher.message(f"removed {len(removed)} leftovers of a run that was killed")
-    gpu = choose_gpu(lab.settings.trial.device)
     with watcher.step("trial image") as progress:
         image = trial_image(engine, lab.root, lab.settings.image, cuda=gpu is not None, progress=progress)
     with watcher.step("data") as progress:
         manifest = data.prepare(lab.root, lab.settings.data, progress)
     volume = data_volume(engine, image, manifest.digest, data.public_files(lab.root))
-    sandbox = Sandbox(engine, image, lab.settings.trial, volume, gpu.uuid if gpu else "")
+    sandboxes = []
+    for one, slot in zip(engines, slots, strict=True):
+        way = access(one, slot.gpu, getattr(lab.settings.trial, "gpu_access", "auto"))
+        sandboxes.append(Sandbox(one, image, lab.settings.trial, volume, way))
+        if len(slots) > 1:
+            sandboxes[-1].slot, sandboxes[-1].cpuset = slot.name, slot.cpuset
     with watcher.step("isolation"):
-        inside.require_walls(sandbox)
-    return Workshop(lab, engine, sandbox, gpu, manifest)
+        for sandbox in sandboxes:
+            inside.require_walls(sandbox)
+    return Workshop(lab, engine, sandboxes[0], gpu, manifest, tuple(slots), tuple(sandboxes))
 
 
 def choose_gpu(device: str) -> Gpu | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +20,15 @@ from numpy.typing import NDArray
 
 from runner import data
 from runner.config import ScoreSettings
+from runner.curve import Curve
 from runner.errors import InfraError
 from runner.lab import Lab
-from runner.machine.readings import Gpus
+from runner.machine.device import Device
+from runner.machine.host import Host
+from runner.machine.telemetry import Watch, Watching
 from runner.machine.turn import turn
-from runner.parts import Reading, Watcher
+from runner.machine.vram import Vram
+from runner.parts import Watcher
 from runner.report.text import clean
 from runner.sandbox.box import Box, Sandbox
 from runner.sandbox.evidence import MemoryWatch
@@ -33,9 +37,9 @@ from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
 from runner.scoring.score import load_limit, score
 from runner.trial import Attempt, Ending, Outcome, Score
+from runner.trust import Trust, again, broken
 
 HOLDOUT_BLOCKS = 4  # pieces of the holdout text, whose scores differ by what a piece of text happens to be
-CURVE_POINTS = 4000  # kept of a training's own readings; more is no training's curve
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,18 @@ class Job:
 
 
 class Evaluator:
-    """Trains and scores versions of one lab's train.py. Loads the lab's data once; not for threads."""
+    """Trains and scores versions of one lab's train.py. Loads the lab's data once; not for threads.
 
-    def __init__(self, lab: Lab, sandbox: Sandbox, watcher: Watcher) -> None:
+    watching: makes what watches the machine while one training is under way, given the folder that it writes to.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        sandbox: Sandbox,
+        watcher: Watcher,
+        watching: Callable[[Path], Watching] | None = None,
+    ) -> None:
         self._lab = lab
         self._sandbox = sandbox
         self._watcher = watcher
@@ -68,60 +81,104 @@ class Evaluator:
         self._token_bytes = data.token_bytes(lab.root)
         self._prepare = lab.prepare_files()
         self._scoring = lab.settings.score
-        self._gpus = Gpus() if sandbox.gpu else None
+        self._device = Device(sandbox.gpu) if sandbox.gpu else None
+        self._vram = Vram(self._device, watcher.message) if self._device and self._device.known else None
+        self._watching = watching or self._watch
+        self._trust = Trust(lab.settings.trial.distrust, watcher.message)
+        self._own: frozenset[int] = frozenset()  # processes of the last training on the GPU
+        self._waited = 0.0  # for the GPU's memory, after the last box
 
     def attempt(self, job: Job) -> Attempt:
-        """Trains and scores once. Raises InfraError for faults of ours, never for those of the program."""
-        began = time.monotonic()
+        """Trains and scores once, as its own `distrust` has it. wall_seconds has what was thrown away in it.
+
+        Raises InfraError for faults of the machine and ours, never for those of the program.
+        """
+        thrown: list[Attempt] = []
+        waited = 0.0
+        while True:
+            attempt, believed = self._once(job, len(thrown))
+            waited += self._waited
+            if believed:
+                return again(attempt, thrown, waited)
+            thrown.append(attempt)
+
+    def _once(self, job: Job, thrown: int) -> tuple[Attempt, bool]:
+        """One training, and whether it is believed; one that is not is not scored."""
         budget = self._lab.settings.trial.budget_seconds
         life = budget + 2 * self._lab.settings.score.timeout_seconds + 120
         job.folder.mkdir(parents=True, exist_ok=True)
         with self._box(job.tag, job.name, job.source, life) as box:
             began = time.monotonic()  # it may have had to wait for the device
-            outcome = self._train(box, job, budget)
-            if outcome.ending is not Ending.OK:
-                return Attempt(job.seed, outcome.ending, outcome.detail, outcome, None, _since(began))
+            watch = self._watching(job.folder)
+            outcome = self._train(box, job, budget, watch)
+            believed = self._trust.believes(outcome, thrown)
+            if outcome.ending is not Ending.OK or not believed:
+                failed = Attempt(job.seed, outcome.ending, outcome.detail, outcome, None, _since(began))
+                return failed, believed
             try:
                 # Loading must not be worth training in: it gets little more than training left of its budget.
                 limit = load_limit(self._scoring.load_seconds, budget, outcome.train_seconds)
                 settings = replace(self._scoring, load_seconds=limit)
                 scored = self._score(box, self._validation, settings)
             except ModelFault as fault:
-                return Attempt(
+                broken(watch.broken(), f"the model ended with {fault.ending}: {fault.detail}")
+                faulty = Attempt(
                     job.seed, fault.ending, fault.detail, outcome, None, _since(began), fault.numbers
                 )
+                return faulty, True
             if job.checkpoint:
                 box.save_checkpoint(job.checkpoint)
-        return Attempt(job.seed, Ending.OK, outcome.detail, outcome, scored, _since(began))
+        return Attempt(job.seed, Ending.OK, outcome.detail, outcome, scored, _since(began)), True
 
     @contextmanager
     def _box(self, tag: str, name: str, source: bytes, life: float) -> Iterator[Box]:
-        """A box of the sandbox, once it is this process's turn on the device."""
+        """A box of the sandbox, once it is this process's turn on the device, which is left as it was found."""
         code = archive({**self._prepare, "train/train.py": source}, ("data",))
         alone = self._lab.settings.trial.alone
-        device = self._sandbox.gpu or "cpu"
+        device, stopped = self._sandbox.turns, self._sandbox.engine.stopping.is_set
         with ExitStack() as stack:
             if alone == "always" or (alone == "gpu" and self._sandbox.gpu):
-                stack.enter_context(turn(device, f"{self._lab.root}, run {tag}", self._watcher.message))
+                who = f"{self._lab.root}, run {tag}"
+                stack.enter_context(turn(device, who, self._watcher.message, stopped=stopped))
+            self._waited, self._own = 0.0, frozenset()
+            if self._vram:
+                self._vram.settle()
+                stack.callback(self._given_back, self._vram)
             yield stack.enter_context(self._sandbox.box(tag, name, code, life))
 
-    def _train(self, box: Box, job: Job, budget: float) -> Outcome:
+    def _given_back(self, vram: Vram) -> None:
+        self._waited = vram.afterwards(self._own)
+
+    def _watch(self, folder: Path) -> Watching:
+        """Of a host only where the training is on it."""
+        local = self._sandbox.engine.local
+        return Watch(self._device, Host(folder, self._sandbox.cpuset) if local else None)
+
+    def _train(self, box: Box, job: Job, budget: float, watching: Watching) -> Outcome:
         curve = Curve(self._watcher)
-        vram: list[float] = []
 
         def tick(seconds: float, watch: MemoryWatch) -> None:
             curve.tick(seconds, watch)
-            if self._gpus and (used := self._gpus.memory_mb()) is not None:
-                vram[:] = [max([used, *vram])]
+            watching.tick(watch.container, watch.cpu_seconds)
 
-        trained = box.train(budget, job.seed, curve.line, tick)
+        with watching:
+            trained = box.train(budget, job.seed, curve.line, tick)
+        told = watching.told(failed=trained.outcome.ending is not Ending.OK)
+        telemetry, self._own = dict(told.telemetry), watching.own
+        if self._vram:  # before a model is loaded beside what the training has left
+            telemetry["memory_back_seconds"] = round(self._vram.wait(self._own), 3)
         log = job.folder / f"attempt-{job.attempt}.log"
         text = clean(trained.log, limit=len(trained.log) + 1)
         _write(log, text.encode())
         points = "".join(json.dumps(point) + "\n" for point in curve.points)
         _write(job.folder / f"attempt-{job.attempt}.curve.jsonl", points.encode())
-        peak = round(vram[0], 1) if vram else None
-        return replace(trained.outcome, log=f"{job.folder.name}/{log.name}", peak_vram_mb=peak)
+        return replace(
+            trained.outcome,
+            log=f"{job.folder.name}/{log.name}",
+            peak_vram_mb=told.vram_mb,
+            telemetry=telemetry,
+            marks=told.marks,
+        )
 
     def floor(self) -> float:
         """Bits per byte of validation text below which a score is not believed; 0 where nothing can be said.
@@ -200,49 +257,6 @@ class Evaluator:
         return (
             tokens[: tokens.index(self._manifest.separator)] if self._manifest.separator in tokens else tokens
         )
-
-
-class Curve:
-    """The training's own readings (`prepare.report` lines), bounded, for display only."""
-
-    def __init__(self, watcher: Watcher) -> None:
-        self.points: list[dict[str, float]] = []
-        self._watcher = watcher
-        self._reading = Reading(0.0)
-
-    def line(self, line: bytes) -> None:
-        """A line of the log: remembered if it is a reading, ignored otherwise. Never raises."""
-        point = parse_reading(line)
-        if point and len(self.points) < CURVE_POINTS:
-            self.points.append(point)
-            step = point.get("step")
-            self._reading = replace(
-                self._reading,
-                step=None if step is None else int(step),
-                loss=point.get("loss"),
-                tokens=None if "tokens" not in point else int(point["tokens"]),
-                rate=point.get("rate"),
-            )
-
-    def tick(self, seconds: float, watch: MemoryWatch) -> None:
-        self._reading = replace(self._reading, seconds=seconds, memory_mb=watch.peak_mb)
-        self._watcher.reading(self._reading)
-
-
-def parse_reading(line: bytes) -> dict[str, float] | None:
-    """The finite numbers of a line that `prepare.report` wrote (`@ {...}`), or None for any other line."""
-    if not line.startswith(b"@ {") or len(line) > 500:
-        return None
-    try:
-        raw: Any = json.loads(line[2:])
-    except (ValueError, RecursionError):
-        return None
-    numbers = {k: float(v) for k, v in raw.items() if k in ("step", "loss", "tokens", "rate") and _finite(v)}
-    return numbers or None
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
 
 
 def _since(began: float) -> float:

@@ -4,6 +4,9 @@ One screen of control flow. The parts are the Protocols of `parts.py`, built in 
 no git and no terminal; the ratchet is pure and called directly. Faults of the machine (InfraError) are retried and
 then raised; they never become a result. Faults of the proposer are `asking.py`'s. What `record` does is crash-safe by
 itself: the ledger is written before the branch moves, and the two are reconciled on the next start.
+
+Trials are decided one after the other, in the order of their numbers, whatever the bench does side by side: a bench of
+several devices (`parts.Foresees`) is only told what will be asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from runner.parts import (
     Bench,
     Clock,
     FaultLog,
+    Foresees,
     Limits,
     Proposer,
     RealClock,
@@ -56,6 +60,7 @@ class Loop:
     floor: float = 0.0
     accepted: frozenset[str] = frozenset()
     known: ratchet.Noise = ratchet.UNKNOWN  # measured beside the run, by `runner calibrate`
+    devices: int = 1  # that the bench trains on side by side
 
     def run(self, baseline: Proposal, limits: Limits) -> None:
         """Until a limit is reached. Raises InfraError, AgentFault, UsageError for a baseline that fails."""
@@ -64,7 +69,8 @@ class Loop:
             self._baseline(baseline)
         patience = 60 * self.agent.patience_minutes
         asked = self.proposer, self.record, self.watcher, limits, self.faults, self.clock, patience
-        with Asking(*asked) as asking:
+        ahead = max(self.agent.ahead, self.devices - 1)
+        with Asking(*asked, ahead, self.bench if isinstance(self.bench, Foresees) else None) as asking:
             while not limits.reached(self.record.entries):
                 began = self.clock.now()
                 if (proposal := asking.next()) is None:
@@ -72,8 +78,7 @@ class Loop:
                 # The incumbent may be another by now than the one that was shown to the proposer.
                 history = self.record.history()
                 seconds = self.clock.now() - began
-                if self.agent.ahead and not limits.reached(history.entries, coming=1):
-                    asking.ahead(history, proposal)
+                asking.ahead(history, proposal)
                 try:
                     self._candidate(Trial(len(history.entries), proposal, history.incumbent, seconds))
                 except BaseException:  # Ctrl-C, the machine: it is not tried, and what it cost is spent
@@ -90,7 +95,7 @@ class Loop:
 
     def _baseline(self, baseline: Proposal) -> None:
         trial = Trial(0, baseline, baseline.source)
-        self._train(trial, Role.CANDIDATE, ratchet.calibration_trials(self.rule))
+        self._train(trial, [Role.CANDIDATE] * ratchet.calibration_trials(self.rule))
         if trial.failed:
             raise UsageError(
                 f"the baseline train.py ended with {trial.failed.ending}: {trial.failed.detail}",
@@ -102,17 +107,19 @@ class Loop:
         verdict = self._judge(trial)
         if verdict.action == "keep":  # the scores that chose it are lucky ones: score it afresh
             counted = ratchet.counted_after_keep(trial.scores(Role.CANDIDATE), self.rule)
-            self._train(trial, Role.AFRESH, ratchet.incumbent_needs("keep", len(counted), 0, self.rule))
+            due = ratchet.incumbent_needs("keep", len(counted), 0, self.rule)
+            self._train(trial, [Role.AFRESH] * due)
             verdict = self._doubt(trial) or verdict
         else:
             decided = self.standing.decided("discard", trial.scores(Role.CANDIDATE), self.rule)
-            self._train(trial, Role.INCUMBENT, decided.needs("discard", self.rule))
+            self._train(trial, [Role.INCUMBENT] * decided.needs("discard", self.rule))
         self._close(trial, verdict)
 
     def _judge(self, trial: Trial) -> Verdict:
-        """Trains the proposal until the rule is sure."""
+        """Trains the proposal until the rule is sure, and before each further training of it the incumbent if due."""
+        due: list[Role] = []
         while True:
-            self._train(trial, Role.CANDIDATE, 1)
+            self._train(trial, [*due, Role.CANDIDATE])
             scores = trial.scores(Role.CANDIDATE)
             if trial.failed:
                 return Verdict("discard", "")
@@ -123,7 +130,7 @@ class Loop:
             if verdict.action != "rerun":
                 return verdict
             self.watcher.message(verdict.reason)
-            self._train(trial, Role.INCUMBENT, standing.needs("rerun", self.rule))
+            due = [Role.INCUMBENT] * standing.needs("rerun", self.rule)
 
     def _verdict(self, standing: Standing, scores: Sequence[float], trial: Trial) -> Verdict:
         own = [a.outcome for a in trial.attempts if a.role is Role.CANDIDATE]
@@ -158,13 +165,20 @@ class Loop:
         )
         return Verdict("discard", told, numbers)
 
-    def _train(self, trial: Trial, role: Role, times: int) -> None:
-        for _ in range(times):
+    def _train(self, trial: Trial, roles: Sequence[Role]) -> None:
+        """One training for each of `roles`, until one of the proposal's own fails; on record in their order."""
+        self._foretell(trial, roles)
+        for role in roles:
             attempt = self._attempt(trial, role)
             trial.attempts.append(attempt)
             self.watcher.scored(trial.number, attempt)
             if trial.failed:
+                self._foretell(trial, ())
                 return
+
+    def _foretell(self, trial: Trial, roles: Sequence[Role]) -> None:
+        if isinstance(self.bench, Foresees):
+            self.bench.coming(trial, roles)
 
     def _attempt(self, trial: Trial, role: Role) -> Attempt:
         for left in reversed(range(INFRA_RETRIES + 1)):

@@ -82,6 +82,24 @@ class Bench(Protocol):
     def attempt(self, trial: Trial, role: Role) -> Attempt: ...
 
 
+@runtime_checkable
+class Foresees(Protocol):
+    """A bench that trains ahead, side by side, what it knows will be asked for. `attempt` then waits for it.
+
+    What is trained is what `attempt` would train then, under the same seed, so nothing on record depends on it.
+    `ahead` and `drop` may be called by another thread than the rest.
+    """
+
+    def ahead(self, number: int, proposal: Proposal) -> None:
+        """`proposal` will be trial `number`, unless the run ends first."""
+
+    def drop(self, number: int) -> float:
+        """It will not. Ends what was begun of it; the seconds that this took of a device."""
+
+    def coming(self, trial: Trial, roles: Sequence[Role]) -> None:
+        """`trial` is next asked for trainings in these roles, unless one fails. Empty: for none of what was told."""
+
+
 class Record(Protocol):
     """The run's memory: ledger, branch, files."""
 

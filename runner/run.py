@@ -10,7 +10,7 @@ import dataclasses
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from runner.config import Settings
 from runner.errors import UsageError
 from runner.evaluate import Evaluator, Job
 from runner.lab import Lab
+from runner.machine.several import other_machine
 from runner.parts import Trial, Values, Watcher
 from runner.record.files import now
 from runner.record.ledger import Ledger
@@ -32,6 +33,8 @@ from runner.record.tags import default_tag
 from runner.report import text
 from runner.seeds import seed_for
 from runner.trial import Attempt, Entry, History, Pins, Role, Status, Verdict, digest, to_json
+
+INCUMBENT_AGAIN = "the incumbent again, to know its score better"
 
 
 def choose_tag(lab: Lab, repo: LabRepo, tag: str, *, new: bool) -> str:
@@ -158,7 +161,7 @@ class RunBench:
         place = folder.trial(trial.number) if index else folder.new_trial(trial.number)
         seed = seed_for(self._run.header.seed, trial.number, index)
         own = role is not Role.INCUMBENT
-        note = trial.proposal.note if own else "the incumbent again, to know its score better"
+        note = trial.proposal.note if own else INCUMBENT_AGAIN
         budget = self._run.lab.settings.trial.budget_seconds
         self._watcher.training(trial.number, note, index, seed, budget)
         source = trial.proposal.source if own else trial.incumbent
@@ -186,6 +189,8 @@ def open_run(
         folder.create(header)
     header = folder.header()
     refuse_other_pins(header.pins, pins, f"run {folder.tag}")
+    refuse_other_machine(header.machine, machine, f"run {folder.tag}")
+    shutil.rmtree(folder.ahead, ignore_errors=True)  # of a run on several devices that was killed
     ledger = Ledger(folder.ledger)
     for message in reconcile(repo, folder, ledger):
         say(message)
@@ -201,6 +206,17 @@ def refuse_other_pins(recorded: Pins, now: Pins, whose: str) -> None:
         raise UsageError(
             f"{whose} was trained under another {', '.join(changed)}: new scores do not compare with its own",
             "Put that back as it was, or start a new run: runner go --new-tag",
+        )
+
+
+def refuse_other_machine(recorded: Mapping[str, Any], now: Mapping[str, Any], whose: str) -> None:
+    """Raises UsageError where scores measured now would not compare with those on record: another GPU or driver."""
+    if found := other_machine(recorded, now):
+        raise UsageError(
+            f"the scores of {whose} were measured on {found[0]}, and trials would now run on {found[1]}: "
+            "they compare only within one GPU model and driver",
+            "Go on with it on the device it was begun on (--gpus, AUTORESEARCH_GPU), "
+            "or start a new run: runner go --new-tag",
         )
 
 

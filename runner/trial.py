@@ -80,6 +80,9 @@ class Outcome:
 
     train_seconds: from process start to its end or kill. overrun_seconds: how long after its deadline the
     container was gone, 0 if it ended by itself. log: path of the bounded log, relative to the run folder.
+    telemetry: what was seen of GPU and host meanwhile (`machine/telemetry.py`); under `again` the trainings before this
+    one that were thrown away for a mark. marks: why it is not to be believed (`machine/marks.py`). Both are empty in
+    records from before there were such fields.
     """
 
     ending: Ending
@@ -90,6 +93,8 @@ class Outcome:
     peak_memory_mb: float | None = None
     peak_vram_mb: float | None = None
     log: str = ""
+    telemetry: Mapping[str, Any] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,9 @@ def _noun(kind: type[_Noun], values: dict[str, Any]) -> _Noun:
 
 
 def _attempt(raw: Mapping[str, Any]) -> Attempt:
-    outcome = _noun(Outcome, {**raw["outcome"], "ending": Ending(raw["outcome"]["ending"])})
+    left = {"telemetry": {}, **raw["outcome"]}
+    told = {"ending": Ending(left["ending"]), "marks": tuple(left.get("marks", ()))}
+    outcome = _noun(Outcome, {**left, **told})
     score = _noun(Score, raw["score"]) if raw["score"] else None
     known = {"ending": Ending(raw["ending"]), "role": Role(raw["role"]), "outcome": outcome, "score": score}
     return _noun(Attempt, {**raw, **known})

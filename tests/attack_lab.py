@@ -131,9 +131,12 @@ class Arena:
             except OSError:
                 continue  # it has ended meanwhile
         tops = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
-        places = [top / name for top in tops for name in ("docker", "system.slice")]
+        places = [
+            top / name for top in tops for name in ("docker", "libpod_parent", "machine.slice", "system.slice")
+        ]
         root = Path(api.info()["DockerRootDir"])
-        places += [root / "containers", root / "volumes", Path("/run/docker/containerd/daemon"), Path("/tmp")]
+        places += [root / "containers", root / "overlay-containers", root / "volumes", Path("/tmp")]
+        places += [Path("/run/docker/containerd/daemon"), Path("/run/containers/storage/overlay-containers")]
         for place in places:
             if os.access(place, os.R_OK) and place.is_dir():
                 left += [f"{place}/{name}" for name in marked(os.listdir(place), [self.tag, *ids])]
@@ -146,8 +149,9 @@ def groups(container: str) -> list[Path]:
     found = [
         top / place
         for top in tops
-        for place in (f"docker/{container}", f"system.slice/docker-{container}.scope")
-    ]
+        for place in (f"docker/{container}", f"system.slice/docker-{container}.scope",
+                      f"libpod_parent/libpod-{container}", f"machine.slice/libpod-{container}.scope")
+    ]  # fmt: skip
     return [folder for folder in found if (folder / "pids.current").exists()]
 
 

@@ -92,8 +92,6 @@ def test_forks_are_bounded_and_end_at_its_time(box: AgentBox, tag: str, api: Api
 def test_its_disk_is_bounded_in_bytes_and_files(box: AgentBox, tag: str, api: Api) -> None:
     left = visit(box, tag, api, "fills_disk", seconds=60)
     said = left.stdout.decode()
-    if box.engine.info.name == "podman":
-        pytest.xfail("Podman takes no bound on files for a tmpfs of its own: memory alone bounds them")
     assert not left.oom
     assert "GOT" not in said
     assert sum(line.startswith("bounded ") for line in said.splitlines()) == 8, said

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from attack_lab import ATTACKS, Arena, Want, clean_stage, contained, look
 
-from runner.sandbox import spec
+from runner.sandbox import scratch, spec
 from runner.sandbox.box import Box
 from runner.sandbox.stream import Attached
 from runner.trial import Ending
@@ -140,8 +140,9 @@ def test_without_our_filter_the_same_attack_gets_what_it_asks_for(arena: Arena) 
     api = arena.engine.api
     with arena.box((ATTACKS / "files" / "asks_the_kernel.py").read_bytes()) as box:
         given = box._spec("train", ("python", "/lab/train/train.py"), 20, {})
-        body = spec.body(given)
+        body = arena.engine.shaped(spec.body(given), given.name)
         body["HostConfig"]["SecurityOpt"] = ["seccomp=unconfined", "no-new-privileges"]
+        scratch.make(arena.engine, given)
         made = api.create_container_from_config(body, given.name)["Id"]
         try:
             attached = Attached(api.attach_socket(made, params={"stdout": 1, "stderr": 1, "stream": 1}))
@@ -150,4 +151,5 @@ def test_without_our_filter_the_same_attack_gets_what_it_asks_for(arena: Arena) 
             attached.close()
         finally:
             api.remove_container(made, force=True)
+            scratch.remove(arena.engine, given)
     assert {"keyctl", "unshare user"} <= {line[4:] for line in log.split("\n") if line.startswith("GOT ")}

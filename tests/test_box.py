@@ -21,10 +21,12 @@ import pytest
 from attack_lab import ATTACKS, Arena
 
 from runner.config import TrialSettings
-from runner.sandbox import volumes
+from runner.errors import InfraError
+from runner.sandbox import owner, volumes
 from runner.sandbox.box import Sandbox, Trained
 from runner.sandbox.container import Container
 from runner.sandbox.reaper import reap
+from runner.sandbox.spec import ContainerSpec, Limits
 from runner.sandbox.stream import BoundedLog
 from runner.scoring.protocol import ChannelClosed, ChannelTimeout, ModelFault
 from runner.trial import Ending
@@ -244,12 +246,23 @@ with Sandbox(Engine(), {image!r}, TrialSettings(), 'unused').box({tag!r}, '0001'
     assert child.stdout is not None
     assert child.stdout.readline() == b"made\n"
     before = leftovers()
-    assert len(before) == 3  # keeper, /out, /lab
+    own = 2 if engine.needs_scratch else 0  # the keeper's /tmp and /dev/shm
+    assert len(before) == 3 + own  # keeper, /out, /lab
     reap(engine, tag)
     assert sorted(leftovers()) == sorted(before), "its owner lives"
     child.kill()
     child.wait()
     reap(engine, tag)
+    assert leftovers() == []
+
+
+def test_a_container_that_cannot_be_made_leaves_nothing(engine: Any, tag: str, leftovers: Any) -> None:
+    limits = Limits(memory_mb=64, cpus=0, pids=16, tmp_mb=1, shm_mb=1)
+    missing = ContainerSpec(
+        f"autoresearch-{tag}", "sha256:" + "0" * 64, ("true",), (), limits, 9, owner.labels(tag, "1", 9)
+    )
+    with pytest.raises(InfraError, match="the image"), Container(engine, missing):
+        raise AssertionError("it was made")
     assert leftovers() == []
 
 

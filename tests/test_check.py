@@ -17,7 +17,7 @@ from runner import leak
 from runner.errors import InfraError
 from runner.jobs import check, check_machine
 from runner.sandbox import view
-from runner.sandbox.compare import Asked, compare
+from runner.sandbox.compare import DELEGATE, Asked, compare
 from runner.sandbox.engine import EngineInfo
 from runner.sandbox.finding import DIFFERS, NOTE, OK, Finding
 
@@ -40,8 +40,12 @@ def names(found: list[Finding], state: str) -> set[str]:
     return {one.name for one in found if one.state == state}
 
 
+ROOTLESS = "podman-4.3-rootless"  # on control groups of version 1
+UNLIMITED = {"memory", "memory and swap", "processes at once", "processors"}
+
+
 @pytest.mark.parametrize("stage", ["train", "model"])
-@pytest.mark.parametrize("engine", sorted(RECORDS))
+@pytest.mark.parametrize("engine", sorted(set(RECORDS) - {ROOTLESS}))
 def test_nothing_differs_in_what_was_recorded(engine: str, stage: str) -> None:
     found = findings(RECORDS[engine][stage])
     assert names(found, DIFFERS) == set()
@@ -50,7 +54,14 @@ def test_nothing_differs_in_what_was_recorded(engine: str, stage: str) -> None:
 
 def test_what_podman_does_otherwise_is_noted() -> None:
     found = findings(RECORDS["podman-4.3"]["train"])
-    assert names(found, NOTE) == {"size of /tmp", "size of /dev/shm", "control groups"}
+    assert names(found, NOTE) == {"control groups"}
+
+
+@pytest.mark.parametrize("stage", ["train", "model"])
+def test_rootless_without_control_groups_of_version_2_nothing_but_their_limits_is_missing(stage: str) -> None:
+    found = findings(RECORDS[ROOTLESS][stage])
+    assert names(found, DIFFERS) == UNLIMITED
+    assert {one.advice for one in found if one.name == "memory"} == {DELEGATE}
 
 
 def edit(text: str, old: str, new: str) -> Doctor:
@@ -136,6 +147,9 @@ DOCTORED: list[tuple[str, str, Doctor]] = [
     ("programs in /tmp", "volumes", edit(MOUNTS, "/tmp rw,nosuid,nodev,noexec,", "/tmp rw,nosuid,nodev,")),
     ("/dev/shm of the machine", "volumes", unmounted("/dev/shm")),
     ("a folder of the machine", "other mounts", mounted("254:0 /home/me /home/me rw,relatime - ext4 /dev/vda rw")),
+    ("a device of the machine", "other mounts", mounted("0:6 /kmsg /dev/kmsg rw,nosuid - devtmpfs devtmpfs rw")),
+    ("another in place of a usual one", "other mounts", mounted("0:6 /vda /dev/null rw - devtmpfs devtmpfs rw")),
+    ("a device in place of a mask", "other mounts", mounted("0:6 /vda /proc/keys rw - devtmpfs devtmpfs rw")),
     ("a read-only one", "other mounts", mounted("254:0 /etc /etc ro,relatime - ext4 /dev/vda rw")),
     ("one that looks like the kernel's", "other mounts", mounted("254:0 /etc /proc/host ro - ext4 /dev/vda rw")),
     ("writable control groups", "other mounts", mounted("0:29 / /sys/fs/cgroup rw - cgroup2 cgroup rw")),
@@ -166,6 +180,7 @@ DOCTORED: list[tuple[str, str, Doctor]] = [
     ("a disk under a harmless name", "devices", put("devices", "/dev/null", to="b 254:0")),
     ("a GPU that was not asked for", "GPU", put("devices", "/dev/nvidia0", to="c 195:0")),
     ("a proxy of the engine's", "environment", put("environment", "HTTP_PROXY", to="http://10.0.0.1")),
+    ("a name of the engine's own", "environment", put("environment", "container", to="podman")),
     ("another seed", "environment", put("environment", "RUNNER_SEED", to="8")),
     ("a file left open", "open files", put("fds", "7", to="/var/lib/docker")),
 ]  # fmt: skip
@@ -240,41 +255,189 @@ def test_a_remapped_root_is_shown() -> None:
 
 
 GPU = "GPU-11111111-2222-3333-4444-555555555555"
+OTHER = "GPU-99999999-2222-3333-4444-555555555555"
+MIG = "MIG-aaaaaaaa-2222-3333-4444-555555555555"
+CAPS = ("/dev/nvidia-caps/nvidia-cap12", "/dev/nvidia-caps/nvidia-cap13")
 
 
-def with_gpu(*nodes: str, uuids: tuple[str, ...] = (GPU,)) -> dict[str, Any]:
+def with_gpu(
+    *nodes: str, cuda: tuple[str, ...] = (GPU,), mounts: tuple[str, ...] = (), error: str = ""
+) -> dict[str, Any]:
+    """The record as if it had these device nodes, and CUDA had counted these GPUs; nodes: of GPU 0 unless given."""
     record = copy.deepcopy(RECORDS["docker-20.10"]["train"])
-    for node in (*nodes, "/dev/nvidiactl", "/dev/nvidia-uvm"):
-        record["raw"]["devices"][node] = "c 195:0"
-    record["raw"]["gpus"] = {f"0000:0{i}:00.0": f"GPU UUID: \t {uuid}\n" for i, uuid in enumerate(uuids)}
-    mounted("254:0 /usr/lib/libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so.1 ro,nosuid - ext4 /dev/vda rw")(
-        record["raw"]
-    )
+    raw = record["raw"]
+    for node in (*(nodes or ("/dev/nvidia0",)), "/dev/nvidiactl", "/dev/nvidia-uvm"):
+        raw["devices"][node] = "c 195:0"
+    raw["cuda"] = {"error": error} if error else {"devices": [uuid.split("-", 1)[1] for uuid in cuda]}
+    for at in ("/usr/lib/x86_64-linux-gnu/libcuda.so.1 ro,nosuid,nodev", *mounts):
+        mounted(f"254:0 /x {at} - ext4 /dev/vda rw")(raw)
     return record
 
 
-def test_exactly_the_assigned_gpu_is_what_must_be_seen() -> None:
-    assert names(findings(with_gpu("/dev/nvidia0"), gpu=GPU), DIFFERS) == set()
+def without_gpu(cuda: dict[str, Any]) -> dict[str, Any]:
+    record = copy.deepcopy(RECORDS["docker-20.10"]["train"])
+    record["raw"]["cuda"] = cuda
+    return record
 
 
 @pytest.mark.parametrize(
-    "record",
+    ("record", "gpu"),
     [
-        with_gpu(uuids=()),
-        with_gpu("/dev/nvidia0", "/dev/nvidia1"),
-        with_gpu("/dev/nvidia0", uuids=("GPU-other",)),
-        with_gpu("/dev/nvidia0", uuids=(GPU, "GPU-other")),
+        (with_gpu(), GPU),
+        (with_gpu("/dev/nvidia7"), GPU),
+        (with_gpu("/dev/nvidia0", "/dev/dri/card1", "/dev/dri/renderD128", "/dev/nvidia-modeset"), GPU),
+        (with_gpu("/dev/nvidia0", *CAPS, cuda=(MIG,)), MIG),
+        (with_gpu(cuda=(GPU.upper(),)), GPU),
     ],
-    ids=["none", "two", "another", "two by the driver"],
+    ids=["the first", "the eighth", "with nodes of rendering", "a MIG instance", "in capitals"],
 )
-def test_a_gpu_request_that_was_ignored_or_overdone_is_named(record: dict[str, Any]) -> None:
-    assert names(findings(record, gpu=GPU), DIFFERS) == {"GPU"}
+@pytest.mark.parametrize("mode", ["toolkit", "cdi"])
+def test_exactly_the_assigned_gpu_is_what_must_be_seen(record: dict[str, Any], gpu: str, mode: str) -> None:
+    found = findings(record, gpu=gpu, gpu_mode=mode)
+    assert names(found, DIFFERS) == set()
+    assert {"GPU", "GPU sharing"} <= names(found, OK)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (without_gpu({"error": "libcuda.so.1 cannot be loaded"}), "no device node of a GPU; libcuda.so.1 cannot"),
+        (with_gpu("/dev/nvidia0", "/dev/nvidia1", cuda=(GPU, OTHER)), "2 GPUs by their device nodes"),
+        (with_gpu("/dev/nvidia0", "/dev/nvidia1"), "2 GPUs by their device nodes"),
+        (with_gpu(cuda=(GPU, OTHER)), "CUDA counts 2"),
+        (with_gpu(cuda=(OTHER,)), "CUDA opens another, 99999999-"),
+        (with_gpu(cuda=()), "CUDA counts none"),
+        (with_gpu(error="cuInit says CUDA_ERROR_NO_DEVICE"), "CUDA_ERROR_NO_DEVICE"),
+        (with_gpu(error="the CUDA driver broke off (11)"), "broke off"),
+        (with_gpu("/dev/nvidia0", *CAPS), "capabilities of MIG beyond it"),
+        (with_gpu("/dev/nvidia0", "/dev/dri/card0", "/dev/dri/card1"), "of several GPUs"),
+        (with_gpu(cuda=("?-?",)), "CUDA opens another"),
+    ],
+    ids=["none", "two", "two nodes", "two by CUDA", "another", "not counted", "not opened", "a broken driver",
+         "MIG's capabilities", "several for rendering", "no UUID"],
+)  # fmt: skip
+def test_a_gpu_request_that_was_ignored_or_overdone_is_named(record: dict[str, Any], words: str) -> None:
+    found = findings(record, gpu=GPU, gpu_mode="toolkit")
+    assert names(found, DIFFERS) == {"GPU"}
+    told = next(one for one in found if one.name == "GPU")
+    assert words in told.found
+    assert "docs/gpu.md" in told.advice
+
+
+def test_a_view_in_which_the_driver_was_not_asked_is_no_proof_of_a_gpu() -> None:
+    record = with_gpu()
+    del record["raw"]["cuda"]
+    assert names(findings(record, gpu=GPU, gpu_mode="toolkit"), DIFFERS) == {"GPU"}
+
+
+def test_a_third_capability_beside_a_mig_instances_two_is_named() -> None:
+    record = with_gpu("/dev/nvidia0", *CAPS, "/dev/nvidia-caps/nvidia-cap21", cuda=(MIG,))
+    assert names(findings(record, gpu=MIG, gpu_mode="cdi"), DIFFERS) == {"GPU"}
+
+
+@pytest.mark.parametrize(
+    "cuda",
+    [{"devices": [GPU[4:]]}, {"devices": ["?"]}],
+    ids=["one", "of an unknown name"],
+)
+def test_a_gpu_that_cuda_counts_where_none_was_asked_for_is_named(cuda: dict[str, Any]) -> None:
+    assert names(findings(without_gpu(cuda)), DIFFERS) == {"GPU"}
+
+
+@pytest.mark.parametrize("cuda", [{"error": "libcuda.so.1 cannot be loaded"}, {"devices": []}])
+def test_a_driver_that_counts_nothing_is_no_gpu(cuda: dict[str, Any]) -> None:
+    assert names(findings(without_gpu(cuda)), DIFFERS) == set()
+
+
+ASKED_NODES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm")
+
+
+def by_nodes(record: dict[str, Any], *wanted: str) -> list[Finding]:
+    """The findings where the GPU was passed by these nodes, and libcuda mounted by us."""
+    library = {"Type": "bind", "Target": "/usr/lib/x86_64-linux-gnu/libcuda.so.1", "ReadOnly": True}
+    record = copy.deepcopy(record)
+    host = record["asked"]["body"]["HostConfig"]
+    host["Devices"] = [{"PathInContainer": path} for path in wanted or ASKED_NODES]
+    host["Mounts"] = [*host["Mounts"], library]
+    return findings(record, gpu=GPU, gpu_mode="nodes")
+
+
+def test_with_nodes_exactly_those_that_were_asked_for_are_seen() -> None:
+    assert names(by_nodes(with_gpu()), DIFFERS) == set()
+
+
+@pytest.mark.parametrize(
+    ("node", "named"),
+    [
+        ("/dev/nvidia1", "GPU"),
+        ("/dev/nvidia-modeset", "GPU"),
+        ("/dev/nvidia-caps/nvidia-cap1", "GPU"),
+        ("/dev/dri/card0", "devices"),
+    ],
+)
+def test_with_nodes_one_that_was_not_asked_for_is_named(node: str, named: str) -> None:
+    assert names(by_nodes(with_gpu("/dev/nvidia0", node)), DIFFERS) == {named}
+
+
+def test_with_nodes_one_that_is_lost_is_named() -> None:
+    assert names(by_nodes(with_gpu(), *ASKED_NODES, "/dev/nvidia-caps/nvidia-cap12"), DIFFERS) == {"GPU"}
+
+
+def test_with_nodes_no_file_is_mounted_that_was_not_named() -> None:
+    record = with_gpu(mounts=("/usr/bin/nvidia-smi ro,nosuid",))
+    assert names(by_nodes(record), DIFFERS) == {"other mounts"}
 
 
 def test_a_writable_part_of_the_driver_is_named() -> None:
-    record = with_gpu("/dev/nvidia0")
-    mounted("254:0 /x /usr/bin/nvidia-smi rw,nosuid - ext4 /dev/vda rw")(record["raw"])
+    record = with_gpu(mounts=("/usr/bin/nvidia-smi rw,nosuid",))
     assert names(findings(record, gpu=GPU), DIFFERS) == {"other mounts"}
+    record = with_gpu(mounts=("/usr/lib/x86_64-linux-gnu/libcuda.so.1 rw,nosuid",))
+    assert "volumes" in names(by_nodes(record), DIFFERS)
+
+
+def test_the_names_of_the_machines_other_gpus_are_noted() -> None:
+    record = with_gpu()
+    record["raw"]["gpus"] = {"0000:01:00.0": "GPU UUID: x", "0000:02:00.0": "GPU UUID: y"}
+    assert "names of GPUs" in names(findings(record, gpu=GPU), NOTE)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "variables"),
+    [
+        (("/tmp/nvidia-mps rw,nosuid",), {}),
+        (("/tmp/nvidia-mps ro,nosuid",), {}),
+        ((), {"CUDA_MPS_PIPE_DIRECTORY": "/tmp/pipe"}),
+    ],
+    ids=["its pipes", "its pipes read-only", "a variable"],
+)
+def test_a_multi_process_service_that_is_passed_on_is_named(
+    mounts: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    record = with_gpu(mounts=mounts)
+    record["raw"]["environment"] |= variables
+    assert "GPU sharing" in names(findings(record, gpu=GPU), DIFFERS)
+
+
+def test_the_toolkits_sockets_of_nvidias_own_daemons_are_noted_and_no_other_socket_is_allowed() -> None:
+    record = with_gpu(mounts=("/run/nvidia-persistenced/socket rw,nosuid",))
+    record["raw"]["tree"]["sockets"] = ["/run/nvidia-persistenced/socket"]
+    found = findings(record, gpu=GPU)
+    assert names(found, DIFFERS) == set()
+    assert "GPU daemons" in names(found, NOTE)
+    record["raw"]["tree"]["sockets"] = ["/tmp/nvidia-mps/control"]
+    assert names(findings(record, gpu=GPU), DIFFERS) == {"sockets"}
+    assert "sockets" in names(
+        findings({**record, "raw": with_gpu()["raw"] | {"tree": record["raw"]["tree"]}}), DIFFERS
+    )
+
+
+def test_the_toolkit_may_tell_the_driver_s_parts_in_any_order() -> None:
+    record = with_gpu()
+    record["asked"]["body"]["Env"].append("NVIDIA_DRIVER_CAPABILITIES=compute,utility")
+    record["raw"]["environment"] |= {"NVIDIA_DRIVER_CAPABILITIES": "utility,compute"}
+    assert names(findings(record, gpu=GPU), DIFFERS) == set()
+    record["raw"]["environment"] |= {"NVIDIA_DRIVER_CAPABILITIES": "all"}
+    assert names(findings(record, gpu=GPU), DIFFERS) == {"environment"}
 
 
 def answer(raw: Any) -> bytes:
@@ -310,9 +473,7 @@ def info(**changes: Any) -> EngineInfo:
     return EngineInfo(**(given | changes))
 
 
-@pytest.mark.parametrize(
-    ("cgroup", "words"), [("v1", "no limit holds"), ("v2", "as far as they are delegated")]
-)
+@pytest.mark.parametrize(("cgroup", "words"), [("v1", "not bounded"), ("v2", "as far as they are delegated")])
 def test_a_rootless_engine_is_said_to_be_one(cgroup: str, words: str) -> None:
     found = check_machine.of_info(
         info(cgroup=cgroup), "1.46", {"SecurityOptions": ["name=seccomp", "name=rootless"]}

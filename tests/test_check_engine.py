@@ -21,7 +21,7 @@ from runner.sandbox import inside, owner
 from runner.sandbox.box import Sandbox
 from runner.sandbox.compare import compare
 from runner.sandbox.engine import Engine
-from runner.sandbox.finding import DIFFERS, NOTE
+from runner.sandbox.finding import DIFFERS, NOTE, OK
 
 pytestmark = pytest.mark.engine
 SMALL = TrialSettings(memory_mb=256, cpus=1.5, pids=32, out_mb=8, out_files=64, tmp_mb=8, shm_mb=8)
@@ -84,15 +84,25 @@ def with_a_writable_lab(body: dict[str, Any]) -> None:
     host["Binds"] = [bind.replace(":ro,", ":rw,") for bind in host.get("Binds", [])]
 
 
+def without_the_environment(body: dict[str, Any]) -> None:
+    body["Env"] = []
+
+
 def with_a_proxy(body: dict[str, Any]) -> None:
     body["Env"].append("HTTP_PROXY=http://10.0.0.1:3128")
+
+
+def without_folders_in_memory(body: dict[str, Any]) -> None:
+    host = body["HostConfig"]  # Podman's are volumes
+    host["Tmpfs"] = {}
+    host["Binds"] = [bind for bind in host.get("Binds", []) if bind.split(":")[1] not in ("/tmp", "/dev/shm")]
 
 
 def without_limits_of_processes(body: dict[str, Any]) -> None:
     body["HostConfig"]["Ulimits"] = []
 
 
-CANNOT = {"process limits", "masked paths", "namespaces"}
+CANNOT = {"masked paths", "namespaces"}
 KMSG = {"PathOnHost": "/dev/kmsg", "PathInContainer": "/dev/kmsg", "CgroupPermissions": "r"}
 IGNORED: list[tuple[str, Callable[[dict[str, Any]], None], set[str]]] = [
     ("seccomp", without_seccomp, {"seccomp", "system calls"}),
@@ -105,15 +115,14 @@ IGNORED: list[tuple[str, Callable[[dict[str, Any]], None], set[str]]] = [
     ("memory", host(Memory=0, MemorySwap=0), {"memory"}),
     ("pids", host(PidsLimit=0), {"processes at once"}),
     ("cpus", host(NanoCpus=0), {"processors"}),
-    ("unit limits", without_limits_of_processes, {"process limits"}),
-    ("tmpfs", host(Tmpfs={}), {"volumes"}),
+    ("tmpfs", without_folders_in_memory, {"volumes"}),
     ("private ipc", host(IpcMode="host"), {"namespaces"}),
     ("private processes", host(PidMode="host"), {"processes", "namespaces"}),
     ("a folder of the machine", bound("/etc:/machine:ro"), {"other mounts"}),
     ("the engine's socket", bound("/run:/machine"), {"other mounts"}),
     ("a device", host(Devices=[KMSG]), {"devices"}),
     ("masked paths", host(MaskedPaths=[], ReadonlyPaths=[]), {"masked paths"}),
-    ("environment", with_a_proxy, {"environment"}),
+    ("environment", without_the_environment, {"environment"}),
 ]  # fmt: skip
 
 
@@ -131,6 +140,33 @@ def test_an_engine_that_ignores_it_is_found_out(
         weak.engine.close()
         relay.close()
     assert named <= {one.name for one in compare(seen.view, seen.asked) if one.state == DIFFERS}
+
+
+def test_what_an_engine_adds_to_the_environment_does_not_reach_the_payload(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    relay = Relay(sandbox.engine.url, tmp_path / "engine.sock", with_a_proxy)
+    adding = Sandbox(Engine(relay.url), sandbox.image, sandbox.settings, sandbox.data_volume)
+    try:
+        [seen] = inside.stages(adding, {}, whole=False, names=("train",))
+    finally:
+        adding.engine.close()
+        relay.close()
+    named = {word.split("=")[0] for word in seen.asked.body["Env"]}
+    assert set(seen.view.raw["environment"]) == named | {"PATH"}
+
+
+def test_limits_of_processes_hold_on_an_engine_that_ignores_them(sandbox: Sandbox, tmp_path: Path) -> None:
+    if sandbox.engine.info.name == "podman" and not sandbox.engine.info.rootless:
+        pytest.skip("Podman starts nothing where it is asked for no limits")
+    relay = Relay(sandbox.engine.url, tmp_path / "engine.sock", without_limits_of_processes)
+    weak = Sandbox(Engine(relay.url), sandbox.image, sandbox.settings, sandbox.data_volume)
+    try:
+        [seen] = inside.stages(weak, {}, whole=False, names=("train",))
+    finally:
+        weak.engine.close()
+        relay.close()
+    assert "process limits" in {one.name for one in compare(seen.view, seen.asked) if one.state == OK}
 
 
 def test_a_run_does_not_begin_where_a_wall_is_missing(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_trial_prints_one_json_object(lab: Path, runner: Any) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) == {"ending", "detail", "val_bpb", "train_seconds", "wall_seconds", "overrun_seconds",
-                          "peak_memory_mb", "peak_vram_mb", "audit", "log"}  # fmt: skip
+                          "peak_memory_mb", "peak_vram_mb", "marks", "telemetry", "audit", "log"}  # fmt: skip
     assert found["ending"] == "ok"
     assert {"positions", "disagreements", "correction_bpb"} <= set(found["audit"])
     assert os.path.isfile(found["log"])

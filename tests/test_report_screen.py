@@ -12,10 +12,10 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import factories
 import pytest
+from nvml_lab import Card, Nvml
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -399,44 +399,9 @@ def test_a_wide_note_is_cut_on_a_column_boundary() -> None:
         assert cell_len(lines.verdict(factories.entry(1, note="日本語" * 40), width).plain) <= width
 
 
-class NvmlError(Exception):
-    """What NVML raises."""
-
-
-class Nvml:
-    """NVML with one GPU that tells all but its power, or with no driver."""
-
-    NVMLError = NvmlError
-
-    def __init__(self, driver: bool = True) -> None:
-        self.driver, self.opened = driver, 0
-
-    def nvmlInit(self) -> None:
-        self.opened += 1
-        if not self.driver:
-            raise NvmlError("Driver Not Loaded")
-
-    def nvmlDeviceGetCount(self) -> int:
-        return 1
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        return index
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(used=71_000_000_000, total=141_000_000_000)
-
-    def nvmlDeviceGetUtilizationRates(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(gpu=97)
-
-    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
-        return 61
-
-    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
-        raise NvmlError("Not Supported")
-
-
 def test_the_machines_line_names_its_gpu_and_leaves_out_what_it_does_not_tell() -> None:
-    nvml = Nvml()
+    card = {"used_mb": 67_710, "total_mb": 134_468, "celsius": 61}
+    nvml = Nvml(Card(**card, silent=frozenset({"nvmlDeviceGetPowerUsage"})))
     gpus = Gpus(nvml)
     for _ in range(3):
         assert load.line(gpus).startswith("GPU 97 %, 71 GB of 141 GB, 61 °C · load ")
@@ -444,8 +409,15 @@ def test_the_machines_line_names_its_gpu_and_leaves_out_what_it_does_not_tell() 
     assert load.gpu(GpuReading(None, None, None, None, 412.4)) == "GPU 412 W"
 
 
+def test_of_several_gpus_the_one_that_is_meant_is_shown() -> None:
+    nvml = Nvml(Card(busy=3), Card(uuid="GPU-other", busy=88))
+    assert load.line(Gpus(nvml, "1")).startswith("GPU 88 %")
+    assert load.line(Gpus(nvml, "gpu-OTHER")).startswith("GPU 88 %")
+    assert load.line(Gpus(nvml, "B200")).startswith("GPU 3 %")
+
+
 def test_without_a_driver_it_is_asked_for_once() -> None:
-    nvml = Nvml(driver=False)
+    nvml = Nvml(driver=None)
     gpus = Gpus(nvml)
     for _ in range(3):
         assert load.line(gpus).startswith("load ")

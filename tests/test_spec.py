@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
 
-from runner.sandbox.spec import ContainerSpec, Limits, Mount, body
+from runner.sandbox.spec import ContainerSpec, GpuAccess, Limits, Mount, body
 
 LIMITS = Limits(memory_mb=100, cpus=1.5, pids=32, tmp_mb=8, shm_mb=4)
 SPEC = ContainerSpec(
@@ -54,11 +55,26 @@ def test_nothing_is_mounted_from_the_hosts_files() -> None:
 def test_the_payload_drops_everything_before_it_starts() -> None:
     command = body(SPEC)["Cmd"]
     assert command[:3] == ["timeout", "--signal=KILL", "35.0"]
-    setpriv = command[3 : command.index("--")]
-    assert setpriv[0] == "setpriv"
+    setpriv = command[command.index("setpriv") : command.index("--")]
     for flag in ("--reuid=10001", "--regid=10001", "--clear-groups", "--bounding-set=-all", "--no-new-privs"):
         assert flag in setpriv
     assert command[command.index("--") + 1 :] == list(SPEC.command)
+
+
+def test_the_payload_gets_the_named_variables_of_spec_and_image_and_no_other() -> None:
+    given = {"RUNNER_SEED": "7 8; exit 3", "B": "$(false)", "LINES": "1\n2"}
+    asked = body(replace(SPEC, environment=given), ["OF_IMAGE", "no-name; exit 4"])
+    only = asked["Cmd"][3 : asked["Cmd"].index("setpriv")]
+    wanted = dict(word.split("=", 1) for word in asked["Env"]) | {"OF_IMAGE": "x", "PATH": "/usr/bin:/bin"}
+    outside = {**wanted, "HTTP_PROXY": "http://10.0.0.1", "TERM": "xterm", "HOSTNAME": "box"}
+    told = subprocess.run([*only, "env", "-0"], env=outside, capture_output=True, text=True, check=True).stdout
+    inside = dict(line.split("=", 1) for line in told.split("\0") if line)
+    assert inside == wanted
+    assert given.items() <= inside.items()
+
+
+def test_no_value_of_a_variable_stands_in_the_arguments_of_pid_1() -> None:
+    assert not any("secret" in word for word in body(replace(SPEC, environment={"KEY": "secret"}))["Cmd"])
 
 
 def test_only_the_watchdog_has_capabilities_and_a_keeper_has_none() -> None:
@@ -67,7 +83,7 @@ def test_only_the_watchdog_has_capabilities_and_a_keeper_has_none() -> None:
 
 
 def test_the_environment_is_the_named_list() -> None:
-    assert body(SPEC)["Env"] == ["RUNNER_SEED=7"]
+    assert body(SPEC)["Env"] == ["NVIDIA_VISIBLE_DEVICES=void", "RUNNER_SEED=7"]
 
 
 def test_core_dumps_and_open_files_are_limited() -> None:
@@ -77,7 +93,8 @@ def test_core_dumps_and_open_files_are_limited() -> None:
 
 
 def test_a_gpu_is_passed_by_its_own_name_and_alone() -> None:
-    requests = body(replace(SPEC, gpu="GPU-1"))["HostConfig"]["DeviceRequests"]
+    gpu = GpuAccess("toolkit", "GPU-1", "GPU-1")
+    requests = body(replace(SPEC, gpu=gpu))["HostConfig"]["DeviceRequests"]
     assert [r["DeviceIDs"] for r in requests] == [["GPU-1"]]
 
 

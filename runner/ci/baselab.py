@@ -61,11 +61,13 @@ def settings_of(repo: Revisions, base: str, prefix: str) -> Settings:
         raise UsageError(f"{where} cannot be read: {error}") from None
     settings = config.from_dict(raw, where)
     kind, _, path = settings.data.source.partition(":")
-    if kind != "text" or not path or path.startswith("~") or source_in_repository(settings, prefix):
+    if kind not in ("text", "parquet") or not path or path.startswith("~") or "://" in path:
+        return settings
+    if source_in_repository(settings, prefix):
         return settings
     # By name alone: no link that somebody put into the checkout is followed on the way.
     absolute = os.path.normpath(repo.root / prefix / path)
-    return dataclasses.replace(settings, data=dataclasses.replace(settings.data, source=f"text:{absolute}"))
+    return dataclasses.replace(settings, data=dataclasses.replace(settings.data, source=f"{kind}:{absolute}"))
 
 
 def files_of(repo: Revisions, base: str, prefix: str, settings: Settings) -> list[Item]:

@@ -46,7 +46,7 @@ def folded(path: str) -> str:
 def source_in_repository(settings: Settings, prefix: str) -> str:
     """The path in the repository of the text that the data are made from; "" where it lies elsewhere."""
     kind, _, where = settings.data.source.partition(":")
-    if kind != "text" or not where or where.startswith(("/", "~")):
+    if kind not in ("text", "parquet") or not where or where.startswith(("/", "~")) or "://" in where:
         return ""
     path = posixpath.normpath(posixpath.join(prefix, where))
     return "" if path == ".." or path.startswith("../") else path

@@ -22,6 +22,12 @@ import click
 @click.option(
     "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop once the agents have cost this much."
 )
+@click.option(
+    "--gpus",
+    default="",
+    metavar="WHICH",
+    help="One trial a GPU, side by side: all; numbers, UUIDs or parts of names (0,2); or cpu:N.",
+)
 @click.option("--ahead", type=click.IntRange(0, 1), help="1: ask for the next proposal while a trial trains.")
 @click.option(
     "--accept",
@@ -54,6 +60,7 @@ def go(lab: Path, /, **options: Any) -> None:
     runner go --max-trials 32 --budget 60
     runner go --tag night2 --agent random --rule greedy
     runner go --agent claude-code --max-cost 20 --ahead 1
+    runner go --gpus all                         one trial a GPU side by side, the ratchet staying one
     runner go --agent "command:python my_agent.py"
     """
     from runner.jobs import lab_at

@@ -20,7 +20,7 @@ from runner.errors import MissingError, RunnerError
 from runner.jobs import check_data, check_machine
 from runner.lab import Lab
 from runner.report.text import clean
-from runner.sandbox import inside, owner, volumes
+from runner.sandbox import gpu_facts, inside, owner, volumes
 from runner.sandbox.box import Sandbox
 from runner.sandbox.build import image_id
 from runner.sandbox.engine import Engine
@@ -97,7 +97,14 @@ def _trials(lab: Lab, engine: Engine, page: Page) -> None:
             finding("isolation", NOTE, "seen", "not looked at: there is no image", "runner build")
         )
         return
-    sandbox = Sandbox(engine, image, lab.settings.trial, "", gpu.uuid if gpu else "")
+    try:
+        access = gpu_facts.access(engine, gpu, lab.settings.trial.gpu_access)
+    except MissingError:
+        page.train.append(
+            finding("isolation", NOTE, "seen", "not looked at: the GPU cannot be passed, see above")
+        )
+        return
+    sandbox = Sandbox(engine, image, lab.settings.trial, "", access)
     with _volume(lab, sandbox, manifest) as volume:
         sandbox.data_volume = volume
         size = sum(path.stat().st_size for path in data.public_files(lab.root)) if manifest else 0

@@ -18,8 +18,10 @@ from runner import assemble
 from runner.config import TrialSettings
 from runner.errors import MissingError
 from runner.lab import Lab
+from runner.sandbox import gpu_facts, gpu_toolkit
 from runner.sandbox.engine import Engine, EngineInfo
 from runner.sandbox.finding import MISSING, NOTE, OK, Finding, finding
+from runner.sandbox.gpu_access import Assigned, Facts, plan_access
 
 OLDEST_API = (1, 41)  # Docker 20.10
 ROOM_GIB = 10  # where the engine stores: an image with CUDA and its building
@@ -63,11 +65,38 @@ def engine(connected: Engine, settings: TrialSettings) -> Iterator[Finding]:
     yield from of_info(connected.info, connected.api_version, connected.raw)
     yield _clock(connected)
     yield _memory(connected, settings)
+    yield from _gpu_access(connected, settings)
     root = str(connected.raw.get("DockerRootDir") or "")
     if connected.local and Path(root).is_dir():
         free = shutil.disk_usage(root).free
         yield finding("disk, engine", OK if free >= ROOM_GIB * GIB else NOTE, f"{ROOM_GIB} GiB",
                       f"{free / GIB:.1f} GiB free in {root}", "Free some disk space")  # fmt: skip
+
+
+def _gpu_access(connected: Engine, settings: TrialSettings) -> Iterator[Finding]:
+    try:
+        gpu = assemble.choose_gpu(settings.device)
+    except MissingError:
+        return  # said above
+    if gpu:
+        yield from of_access(gpu_facts.gather(connected), gpu, settings.gpu_access)
+
+
+def of_access(facts: Facts, gpu: Assigned, wanted: str) -> Iterator[Finding]:
+    """Pure: how the GPU gets into containers, why so, and what is to be known of the toolkit that does it."""
+    expected = "a way into containers" if wanted == "auto" else wanted
+    try:
+        access = plan_access(facts, gpu, wanted)
+    except MissingError as error:
+        yield finding("gpu access", MISSING, expected, error.what, error.advice)
+        return
+    yield finding("gpu access", OK, expected, f"{access.mode}: {access.why}")
+    if access.mode == "nodes":
+        return
+    remark = gpu_toolkit.remark(facts.toolkit)
+    found = ", ".join(word for word in (facts.toolkit or "version not told", remark) if word)
+    yield finding("gpu toolkit", NOTE if remark else OK, "no known way out of its containers", found,
+                  "Upgrade nvidia-container-toolkit; docs/gpu.md, Passing")  # fmt: skip
 
 
 def of_info(info: EngineInfo, api: str, raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -87,7 +116,8 @@ def of_info(info: EngineInfo, api: str, raw: Mapping[str, Any]) -> Iterator[Find
     if info.rootless:
         told = "yes: root inside is an ordinary user outside"
         if info.cgroup == "v1":
-            yield finding("rootless", NOTE, "control groups v2", f"{told}; no limit holds without control groups v2",
+            unbounded = f"{told}; memory, processes and processors are not bounded without control groups v2"
+            yield finding("rootless", NOTE, "control groups v2", unbounded,
                           "Boot with control groups of version 2, or use an engine that runs as root")  # fmt: skip
         else:
             yield finding("rootless", NOTE, "delegated limits", f"{told}; limits hold as far as they are delegated",

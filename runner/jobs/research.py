@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ import click
 
 from runner import assemble, holdouts, track
 from runner import lab as labs
+from runner.abreast import Abreast, Anywhere, Trainer
 from runner.agents import constants
 from runner.agents.chosen import ChosenFirst
 from runner.agents.fault import AgentFault
@@ -22,7 +24,8 @@ from runner.lab import Lab
 from runner.loop import Loop
 from runner.notify.notifier import Notifier, Post
 from runner.notify.senders import Sender, senders
-from runner.parts import Limits, Watcher
+from runner.parts import Bench, Limits, Watcher
+from runner.pool import Pool
 from runner.ratchet import Noise
 from runner.record import faults
 from runner.record.repo import LabRepo
@@ -52,11 +55,12 @@ def go(
     accept: int | None,
     holdout: bool,
     trackers: Sequence[str] = (),
+    gpus: str = "",
 ) -> None:
     """One run, started or resumed, until a limit or an interrupt; then a table of it.
 
     accept: a trial set aside as suspicious, to be judged first, whatever its score. holdout: whether to score the
-    holdout text at the end, where that is due.
+    holdout text at the end, where that is due. gpus: the devices that train side by side (`machine/several.py`).
     """
     repo = LabRepo(lab.root)
     folder = RunFolder(lab.root, choose_tag(lab, repo, tag, new=new_tag))
@@ -70,7 +74,7 @@ def go(
             screen.message(f"{path} differs from the last commit; this run uses the file as it is")
         for warning in constants.warnings(constants.find(source)):
             screen.message(warning)
-        shop = stack.enter_context(assemble.workshop(lab, screen))
+        shop = stack.enter_context(assemble.workshop(lab, screen, gpus))
         ends = None if max_hours is None else time.time() + 3600 * max_hours
         if lab.settings.ratchet.max_vram_mb and shop.gpu is None:
             raise UsageError("ratchet.max_vram_mb is set, and trials run without a GPU", "Set it to 0")
@@ -78,7 +82,7 @@ def go(
         run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message)
         pages = report.Pages(lab.root, folder)
         stack.callback(_finish, screen, run, pages)
-        evaluator = Evaluator(lab, shop.sandbox, teller)
+        bench, evaluator = _bench(stack, lab, shop, run, teller)
         run.on_kept = lambda entry: _keep_sample(run, pages, evaluator, entry.number)
         wrong = faults.read(folder.faults).usage
         screen.resume(folder.tag, max_trials, run.entries, hours=max_hours, cost=max_cost, spent=wrong)
@@ -89,7 +93,7 @@ def go(
         chosen = None if accept is None else _accepted(run, accept)
         loop = Loop(
             teller.asked(ChosenFirst(chosen, proposer) if chosen else proposer),
-            RunBench(run, evaluator, teller),
+            bench,
             run,
             watcher,
             lab.settings.ratchet,
@@ -98,6 +102,7 @@ def go(
             floor=0.0 if max_trials == 0 else _floor(run, evaluator, teller),
             accepted=frozenset({chosen.digest} if chosen else ()),
             known=_measured(run, teller),
+            devices=len(shop.sandboxes),
         )
         limits = Limits(max_trials, max_hours, until, max_cost)
         try:
@@ -108,6 +113,35 @@ def go(
             raise
         if holdout:
             _score_holdout(run, evaluator, teller)
+
+
+def _bench(
+    stack: ExitStack, lab: Lab, shop: assemble.Workshop, run: Run, teller: Teller
+) -> tuple[Bench, Evaluator | Anywhere]:
+    """Where trials are trained, and who draws samples and scores the holdout text."""
+    if len(shop.sandboxes) == 1:
+        evaluator = Evaluator(lab, shop.sandbox, teller)
+        return RunBench(run, evaluator, teller), evaluator
+    _crowded(lab, len(shop.sandboxes), teller)
+    devices = [
+        Trainer(slot.name, Evaluator(lab, sandbox, teller.slot(slot.name)), sandbox)
+        for slot, sandbox in zip(shop.slots, shop.sandboxes, strict=True)
+    ]
+    pool = Pool(devices, teller.message)
+    bench = Abreast(run, pool, teller)
+    stack.callback(bench.close)
+    stack.enter_context(pool)
+    return bench, Anywhere(pool)
+
+
+def _crowded(lab: Lab, count: int, teller: Teller) -> None:
+    """Tells where trainings side by side may want more memory than the machine has."""
+    there, each = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20, lab.settings.trial.memory_mb
+    if count * each > there:
+        teller.message(
+            f"{count} trainings side by side may take {count * each:,} MiB of memory, and the machine has {there:,}: "
+            "the kernel may end one of them. Lower trial.memory_mb, or name fewer devices"
+        )
 
 
 def _notified(lab: Lab, run: Run, watcher: Watcher, told: Sequence[Sender]) -> Notifier:
@@ -155,7 +189,7 @@ def _accepted(run: Run, number: int) -> Proposal:
     return Proposal(run.repo.source(entry.commit), note, "person", entry.derived_from, {"accepts": number})
 
 
-def _floor(run: Run, evaluator: Evaluator, watcher: Watcher) -> float:
+def _floor(run: Run, evaluator: Evaluator | Anywhere, watcher: Watcher) -> float:
     """The floor for scores, reckoned once for a run: its pins fix what it depends on."""
     try:
         return float(json.loads(run.folder.floor.read_bytes())["bpb"])
@@ -166,7 +200,7 @@ def _floor(run: Run, evaluator: Evaluator, watcher: Watcher) -> float:
         return floor
 
 
-def _score_holdout(run: Run, evaluator: Evaluator, watcher: Watcher) -> None:
+def _score_holdout(run: Run, evaluator: Evaluator | Anywhere, watcher: Watcher) -> None:
     """Once for each incumbent. A fault of it is told, no more: the run is over, and nothing depends on it."""
 
     def score(entry: Entry) -> Sequence[Score]:
@@ -187,7 +221,7 @@ def _score_holdout(run: Run, evaluator: Evaluator, watcher: Watcher) -> None:
         watcher.message(f"the holdout text could not be scored: {error}")
 
 
-def _keep_sample(run: Run, pages: report.Pages, evaluator: Evaluator, number: int) -> None:
+def _keep_sample(run: Run, pages: report.Pages, evaluator: Evaluator | Anywhere, number: int) -> None:
     """Texts from a version just kept, beside its other files. A fault of it is told, no more."""
     try:
         samples.keep(run.folder, run.repo, evaluator, number, run.lab.settings.sample)

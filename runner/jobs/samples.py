@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
 from runner import assemble
 from runner.config import SampleSettings
@@ -27,10 +29,19 @@ from runner.trial import Status
 BYTES = 28_000  # of all texts of a version, whatever a model writes; 160 tokens of English are about 700
 
 
+class Draws(Protocol):
+    """`Evaluator.sample`, and whatever stands for it."""
+
+    def sample(
+        self, tag: str, source: bytes, checkpoint: Path, prompts: Sequence[str], count: int, temperature: float,
+        seed: int, /,
+    ) -> list[str]: ...  # fmt: skip
+
+
 def draw(
     folder: RunFolder,
     repo: LabRepo,
-    evaluator: Evaluator,
+    evaluator: Draws,
     number: int,
     prompts: Sequence[str],
     length: int,
@@ -48,7 +59,7 @@ def draw(
     return evaluator.sample(folder.tag, repo.source(sha), checkpoint, prompts, length, temperature, seed)
 
 
-def keep(folder: RunFolder, repo: LabRepo, evaluator: Evaluator, number: int, settings: SampleSettings) -> None:
+def keep(folder: RunFolder, repo: LabRepo, evaluator: Draws, number: int, settings: SampleSettings) -> None:
     """Draw the samples of a kept trial and write them beside its other files. Raises as `draw`."""
     if not settings.prompts:
         return

@@ -30,7 +30,7 @@ def trial(lab: Lab, train: Path | None, seed: int, *, as_json: bool) -> bool:
         click.echo(json.dumps(found))
     else:
         for key, value in found.items():
-            if value is not None and value != "":
+            if value not in (None, "", [], {}):
                 click.echo(f"{key:16} {value}")
     return attempt.ending is Ending.OK
 
@@ -57,6 +57,8 @@ def _facts(attempt: Attempt, folder: Path) -> dict[str, Any]:
         "overrun_seconds": outcome.overrun_seconds,
         "peak_memory_mb": outcome.peak_memory_mb,
         "peak_vram_mb": outcome.peak_vram_mb,
+        "marks": list(outcome.marks),
+        "telemetry": dict(outcome.telemetry),
         "audit": audit,
         "log": str(folder / "attempt-0.log"),
     }

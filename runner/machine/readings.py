@@ -1,4 +1,4 @@
-"""What the GPUs of this machine do right now: how busy, memory, temperature, power. Peak memory is recorded too.
+"""What the GPUs of this machine do right now, for the screen: how busy, memory, temperature, power.
 
 A machine without a driver or a GPU has no readings; what one device does not tell is left out. NVML stays open between
 two looks, since opening it takes longer than reading.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from runner.errors import MissingError
+from runner.machine.gpu import Found, named, walk
 
 
 @dataclass(frozen=True)
@@ -22,46 +25,48 @@ class GpuReading:
 
 
 class Gpus:
-    """The GPUs that NVML sees. nvml: the module `pynvml`, or what answers as it does."""
+    """The GPUs, and MIG instances, that NVML sees. nvml: the module `pynvml`, or what answers as it does.
 
-    def __init__(self, nvml: Any = None) -> None:
-        self._nvml = nvml
-        self._handles: list[Any] | None = None
+    wanted: those with this number, UUID or part of a name (`gpu.named`), if there are such; else all.
+    """
+
+    def __init__(self, nvml: Any = None, wanted: str = "") -> None:
+        self._nvml, self._wanted = nvml, wanted
+        self._found: list[Found] | None = None
 
     def read(self) -> list[GpuReading]:
         """One for each GPU in NVML's order; empty where there is none or NVML does not answer. Never raises."""
         try:
-            if self._handles is None:
-                self._handles = self._open()
-            return [self._one(handle) for handle in self._handles]
+            if self._found is None:
+                self._found = self._open()
+            return [self._one(found) for found in self._found]
         except Exception:
-            self._handles = []  # without a driver: do not ask again
+            self._found = []  # without a driver: do not ask again
             return []
 
-    def memory_mb(self, index: int = 0) -> float | None:
-        """Memory in use on one GPU, by whomever; None where it is not known."""
-        found = self.read()
-        used = found[index].memory_used if index < len(found) else None
-        return None if used is None else used / (1 << 20)
-
-    def _open(self) -> list[Any]:
+    def _open(self) -> list[Found]:
         if self._nvml is None:
             import pynvml
 
             self._nvml = pynvml
         self._nvml.nvmlInit()
-        return [self._nvml.nvmlDeviceGetHandleByIndex(i) for i in range(self._nvml.nvmlDeviceGetCount())]
+        found = list(walk(self._nvml))
+        try:
+            meant = named([one.gpu for one in found], self._wanted)
+        except MissingError:  # said where a trial is to have it
+            return found
+        return [one for one in found if one.gpu in meant]
 
-    def _one(self, handle: Any) -> GpuReading:
+    def _one(self, found: Found) -> GpuReading:
         nvml = self._nvml
-        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
-        busy = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
-        watts = self._ask(nvml.nvmlDeviceGetPowerUsage, handle)
+        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, found.handle)
+        busy = self._ask(nvml.nvmlDeviceGetUtilizationRates, found.handle)
+        watts = self._ask(nvml.nvmlDeviceGetPowerUsage, found.whole)
         return GpuReading(
             busy=None if busy is None else float(busy.gpu),
             memory_used=None if memory is None else int(memory.used),
             memory_total=None if memory is None else int(memory.total),
-            temperature=self._ask(nvml.nvmlDeviceGetTemperature, handle, 0),  # 0: of the GPU itself
+            temperature=self._ask(nvml.nvmlDeviceGetTemperature, found.whole, nvml.NVML_TEMPERATURE_GPU),
             watts=None if watts is None else watts / 1000,
         )
 

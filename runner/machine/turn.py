@@ -24,11 +24,17 @@ SHARED = (Path("/run/lock"), Path(tempfile.gettempdir()))  # the first that all 
 
 
 @contextmanager
-def turn(device: str, who: str, say: Callable[[str], None], folder: Path | None = None) -> Iterator[float]:
+def turn(
+    device: str,
+    who: str,
+    say: Callable[[str], None],
+    folder: Path | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[float]:
     """Have `device` (a GPU's UUID, or `cpu`) alone; the seconds that were waited for it.
 
-    who: one line about this process for those who wait. say: told once, if there is anything to wait for. Raises
-    InfraError where no lock can be had at all.
+    who: one line about this process for those who wait. say: told once, if there is anything to wait for. stopped:
+    asked while waiting, whether to give up. Raises InfraError then, and where no lock can be had at all.
     """
     folder = folder or next((f for f in SHARED if _for_all(f)), SHARED[-1])
     began = time.monotonic()
@@ -40,6 +46,8 @@ def turn(device: str, who: str, say: Callable[[str], None], folder: Path | None 
                     if not told:
                         say(f"waiting for {device}, which is in use by {_read(mine) or 'another process'}")
                         told = True
+                    if stopped():
+                        raise InfraError(f"gave up waiting for {device}")
                     time.sleep(LOOK)
         with contextlib.suppress(OSError):  # another user's file, that may be read
             os.ftruncate(mine, 0)

@@ -69,6 +69,7 @@ class RunFolder:
         self.lock_file = self.path / "lock"
         self.worktree = self.path / "worktree"
         self.trials = self.path / "trials"
+        self.ahead = self.path / "ahead"  # trainings on several devices, until the loop takes them
 
     def exists(self) -> bool:
         """Has the run been started? Its folder without its header is one that a crash left: it has not."""

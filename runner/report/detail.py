@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from runner.report import lines, text
+from runner.report import doubts, lines, text
 from runner.report.layout import Indented
 from runner.trial import Attempt, Entry, Role, to_json
 
@@ -59,6 +59,10 @@ def _attempts(entry: Entry) -> list[Indented | None]:
         head = f"{value}  {_ROLES[attempt.role]}seed {attempt.seed}, {_outcome(attempt)}"
         rows.append(_row("scores" if index == 0 else "", head))
         rows.append(_row("", _audit(attempt), "dim"))
+        rows.append(_row("", doubts.sentence(attempt), "yellow"))
+        rows.append(
+            _row("", "; ".join(part for part in (doubts.gpu(attempt), doubts.host(attempt)) if part), "dim")
+        )
     return rows
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from runner.report import marks, text
+from runner.report import doubts, marks, text
 from runner.report.layout import LABEL, NARROW
 from runner.report.watched import Training, Watched
 from runner.trial import Entry, Status
@@ -149,10 +149,13 @@ def _agents(state: Watched, now: float) -> list[str | Text]:
     return [*asked, *spent(state.spent)]
 
 
-def live(state: Watched, now: float, host: str, width: int, height: int) -> list[Text]:
+def live(
+    state: Watched, now: float, host: str, width: int, height: int, beside: Sequence[Text] = ()
+) -> list[Text]:
     """The live part of the screen for a terminal of `width` × `height`; at most `height - 1` lines.
 
-    now: the monotonic clock. host: one line about the machine, may be empty. Empty outside of a trial.
+    now: the monotonic clock. host: one line about the machine, may be empty. beside: the lines of several trainings
+    at once (`sides.py`). Empty outside of a trial.
     """
     width, room = max(1, width - 1), max(0, height - 1)  # the last column stays free: nothing ever wraps
     if state.phase == "idle" and state.number is None:
@@ -162,7 +165,7 @@ def live(state: Watched, now: float, host: str, width: int, height: int) -> list
     first = Text(text.fit(f"{head}  {what}".rstrip(), width), no_wrap=True, end="")
     first.stylize("bold", 0, len(head))
     found = [Text("", end=""), first] if height >= _TALL else [first]
-    found += _phase(state, now, width)
+    found += [*_phase(state, now, width), *beside]
     if state.scores and state.phase != "idle":
         found.append(row("so far", list(state.scores), width))
     if state.tag:  # a trial by itself has no run around it
@@ -177,7 +180,7 @@ def live(state: Watched, now: float, host: str, width: int, height: int) -> list
 def verdict(entry: Entry, width: int) -> Text:
     """A finished trial in one line of `width` columns: number, status, score, difference, note."""
     word = status_word(entry)
-    note = text.line(entry.note, 400)
+    note = doubts.noted(entry, text.line(entry.note, 400))
     if width < NARROW:
         plain = f"{entry.number} {word} {text.bpb(entry.val_bpb)} {note}"
         return Text(text.fit(plain, width), style=STATUS_STYLES[entry.status], no_wrap=True)
@@ -211,7 +214,8 @@ def plain_verdict(entry: Entry) -> str:
     if (difference := against(entry)) is not None:
         parts += f" ({text.delta(difference)})"
     why = reason(entry)
-    return f"{parts}: {text.line(entry.note, 400)}" + (f" — {why}" if why else "")
+    note = doubts.noted(entry, text.line(entry.note, 400))
+    return f"{parts}: {note}" + (f" — {why}" if why else "")
 
 
 def plain_progress(state: Watched, now: float) -> str:

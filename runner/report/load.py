@@ -12,7 +12,7 @@ from runner.machine.readings import GpuReading, Gpus
 from runner.report import text
 
 _MEMINFO = Path("/proc/meminfo")
-_GPUS = Gpus()
+_GPUS = Gpus(wanted=os.environ.get("AUTORESEARCH_GPU", ""))
 _SHOWN = 2  # GPUs; of more only how many there are
 
 

@@ -22,11 +22,11 @@ from rich.live import Live
 from rich.text import Text
 
 from runner.parts import Noted, Reading
-from runner.report import consoles, lines, load, text
+from runner.report import consoles, lines, load, sides, text
 from runner.report.layout import Indented
 from runner.report.region import Region
 from runner.report.steps import Step
-from runner.report.watched import Watched
+from runner.report.watched import Training, Watched
 from runner.trial import Attempt, Entry
 from runner.usage import Usage, total
 
@@ -151,6 +151,36 @@ class Screen:
             if fresh:
                 self._say(lines.plain_progress(self.watched, self._clock()), None)
 
+    # Several trainings at once: `current.SeesSlots`. Called by the devices' threads.
+
+    def attend(self, number: int, note: str) -> None:
+        with self._noting():
+            self.watched.attend(number, note, self._clock())
+
+    def slot_training(
+        self, slot: str, number: int, note: str, attempt: int, seed: int, budget_seconds: float
+    ) -> None:
+        with self._noting():
+            now, budget = self._clock(), text.finite(budget_seconds) or 0.0
+            self.watched.side(text.line(slot, 40), number, note, Training(attempt, seed, budget, now, now))
+            what = f": {text.line(note, 400)}" if note else ""
+            name = lines.attempt_name(attempt, seed)
+            self._say(f"trial {number}: training on {slot}, {name}, {budget_seconds:g} s{what}", None)
+
+    def slot_reading(self, slot: str, reading: Reading) -> None:
+        with self._noting():
+            if (side := self.watched.sides.get(text.line(slot, 40))) is not None:
+                side.training.take(reading, self._clock())
+
+    def slot_scoring(self, slot: str, phase: str, done: int, total: int) -> None:
+        with self._noting():
+            if (side := self.watched.sides.get(text.line(slot, 40))) is not None:
+                side.phase, side.scoring = "scoring", (text.line(phase, 30), done, total)
+
+    def slot_over(self, slot: str) -> None:
+        with self._noting():
+            self.watched.sides.pop(text.line(slot, 40), None)
+
     def scored(self, number: int, attempt: Attempt) -> None:
         with self._noting():
             self.watched.scored(attempt)
@@ -255,6 +285,8 @@ class Screen:
             with self._lock:
                 if self._steps:
                     self._pending.append((self._steps[-1].plain(now), ""))
+                elif self.watched.sides:
+                    self._pending.extend((line, "") for line in sides.plain(self.watched, now))
                 elif self.watched.phase != "idle":
                     self._pending.append((lines.plain_progress(self.watched, now), ""))
         while self._pending:
@@ -268,9 +300,10 @@ class Screen:
         with self._lock:
             now = self._clock()
             steps = [step.live(now, max(1, width - 1)) for step in self._steps]
+            beside = sides.rows(self.watched, now, max(1, width - 1))
             return [
                 *steps[: height - 1],
-                *lines.live(self.watched, now, self._host_text, width, height - len(steps)),
+                *lines.live(self.watched, now, self._host_text, width, height - len(steps), beside),
             ]
 
     def _read_host(self) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from runner.record.faults import Faults
-from runner.report import lines, tables, text
+from runner.report import doubts, lines, tables, text
 from runner.report.series import noise
 from runner.report.watched import mean_wall, wall
 from runner.trial import Entry, Status
@@ -87,6 +87,7 @@ def status(
         "first_time": entries[0].time if entries else None,
         "last_time": entries[-1].time if entries else None,
         "suspicious": [entry.number for entry in entries if entry.suspicious],
+        "marked": doubts.count(entries),
         "faults": dict(faults.counts),
         "tokens_in": spent.tokens_in,
         "tokens_out": spent.tokens_out,
@@ -171,6 +172,9 @@ def _beside(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
     if found["faults"]:
         most = sorted(found["faults"].items(), key=lambda pair: -pair[1])
         rows.append(("faults", [f"{n} {text.line(kind, 20)}" for kind, n in most]))
+    if found["marked"]:
+        shown = [f"{n} {mark}" for mark, n in found["marked"].items()]
+        rows.append(("marked", [Text("trainings", "yellow"), *shown, "see runner log and runner show N"]))
     if found["suspicious"]:
         look = ", ".join(f"runner diff {number}" for number in found["suspicious"][-3:])
         rows.append(

@@ -21,7 +21,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from runner.errors import UsageError
-from runner.report import lines, text
+from runner.report import doubts, lines, text
 from runner.report.layout import NARROW
 from runner.report.watched import wall
 from runner.trial import Entry, Status
@@ -100,6 +100,7 @@ def record(entry: Entry) -> dict[str, Any]:
         "detail": entry.detail,
         "reason": entry.verdict.reason,
         "suspicious": entry.suspicious,
+        "marks": doubts.marks(entry),
     }
 
 
@@ -193,7 +194,7 @@ class Table:
             values = _values(entry)
             for i in shown:
                 yield Segment(_pad(values[i], self.columns[i]), self._style(entry, i))
-            yield Segment(text.line(entry.note, width - used), _PLAIN)
+            yield Segment(text.line(doubts.noted(entry, entry.note), width - used), _PLAIN)
             yield Segment.line()
             if self.reasons and (why := lines.reason(entry)):
                 yield Segment(" " * (_INDENT + 1))

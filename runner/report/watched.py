@@ -75,6 +75,17 @@ class Training:
 
 
 @dataclass
+class Side:
+    """What trains on one of several devices. `phase` is `training` or `scoring`."""
+
+    number: int
+    note: str
+    training: Training
+    phase: str = "training"
+    scoring: tuple[str, int, int] = ("", 0, 0)
+
+
+@dataclass
 class Watched:
     """The run as far as the events told. `phase` is `idle`, `proposing`, `training` or `scoring`."""
 
@@ -99,6 +110,8 @@ class Watched:
     spent: Usage = field(default_factory=Usage)  # what the proposers took, faults included
     ends: float | None = None  # when the run stops by itself
     max_cost: float | None = None  # dollars
+    devices: int = 1  # that train side by side
+    sides: dict[str, Side] = field(default_factory=dict)  # where there are several: what trains, by device
 
     def resume(self, tag: str, left: int | None, entries: Sequence[Entry]) -> None:
         """Start from the ledger: `left` trials are still to come in this session."""
@@ -117,6 +130,16 @@ class Watched:
             self.began, self.scores = now, []
         self.phase, self.number, self.note = "training", number, text.line(note)
         self.training = Training(attempt, seed, text.finite(budget) or 0.0, now, now)
+
+    def attend(self, number: int, note: str, now: float) -> None:
+        """Of several devices: the trial that is decided next, whose trainings are among `sides`."""
+        if number != self.number:
+            self.began, self.scores = now, []
+        self.phase, self.number, self.note, self.training = "training", number, text.line(note), None
+
+    def side(self, device: str, number: int, note: str, training: Training) -> None:
+        self.sides[device] = Side(number, text.line(note), training)
+        self.devices = max(self.devices, len(self.sides))
 
     def read(self, reading: Reading, now: float) -> None:
         if self.training is not None:
@@ -145,7 +168,7 @@ class Watched:
         """Trials still to come at the mean duration of the last ones; None where either is unknown."""
         if not self.walls or not self.left:
             return None
-        mean = sum(self.walls[-_RECENT:]) / len(self.walls[-_RECENT:])
+        mean = sum(self.walls[-_RECENT:]) / len(self.walls[-_RECENT:]) / self.devices
         under_way = min(now - self.began, mean) if self.phase != "idle" else 0.0
         return self.left * mean - under_way
 

@@ -21,7 +21,7 @@ from runner.sandbox.channel import ContainerChannel
 from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine
 from runner.sandbox.evidence import Ended, Left, MemoryWatch, classify
-from runner.sandbox.spec import MIB, ContainerSpec, Limits, Mount
+from runner.sandbox.spec import LABEL, MIB, ContainerSpec, GpuAccess, Limits, Mount
 from runner.sandbox.stream import LogReader
 from runner.scoring.protocol import ChannelClosed, ModelFault
 from runner.trial import Ending, Outcome
@@ -55,27 +55,46 @@ class Trained:
 
 
 class Sandbox:
-    """Makes boxes on one engine from one image. `image` is the image's id; `gpu` a UUID, empty for none."""
+    """Makes boxes on one engine from one image, by its id. access: the GPU of its payloads and how they get it."""
 
     def __init__(
-        self, engine: Engine, image: str, settings: TrialSettings, data_volume: str, gpu: str = ""
+        self,
+        engine: Engine,
+        image: str,
+        settings: TrialSettings,
+        data_volume: str,
+        access: GpuAccess | None = None,
     ) -> None:
         self.engine = engine
         self.image = image
         self.settings = settings
         self.data_volume = data_volume
-        self.gpu = gpu
+        self.access = access
+        self.slot = ""  # of several side by side, which: named in the label of all it makes (`stop.py`)
+        self.cpuset = ""  # processors that its payloads may run on; empty: any
         self._kept: set[str] = set()  # names of boxes that the engine may not have removed, for it failed
+
+    @property
+    def gpu(self) -> str:
+        """UUID of the GPU, empty for none."""
+        return self.access.uuid if self.access else ""
 
     @property
     def device(self) -> str:
         return "cuda" if self.gpu else "cpu"
+
+    @property
+    def turns(self) -> str:
+        """What trials take turns on: the GPU, or the processors that they have."""
+        return self.gpu or self.slot or "cpu"
 
     @contextmanager
     def box(self, tag: str, trial: str, lab: bytes, life_seconds: float) -> Iterator[Box]:
         """A box whose /lab holds the tar archive `lab`. `life_seconds` bounds everything in it."""
         name = f"autoresearch-{tag}-{trial}-{secrets.token_hex(3)}"
         labels = owner.labels(tag, trial, life_seconds)
+        if self.slot:
+            labels[f"{LABEL}.slot"] = self.slot
         if self._kept:
             patience.recover(self.engine, self._kept, self.engine.patience)
             self._kept.clear()
@@ -132,6 +151,7 @@ class Box:
     def _spec(self, stage: str, command: tuple[str, ...], life: float, env: Mapping[str, str]) -> ContainerSpec:
         settings = self._sandbox.settings
         limits = Limits(settings.memory_mb, settings.cpus, settings.pids, settings.tmp_mb, settings.shm_mb)
+        limits = replace(limits, cpuset=self._sandbox.cpuset)
         return ContainerSpec(
             name=f"{self._name}-{stage}",
             image=self._sandbox.image,
@@ -141,7 +161,7 @@ class Box:
             life_seconds=life + GRACE,
             labels=self._labels,
             environment={**ENVIRONMENT, **env},
-            gpu=self._sandbox.gpu,
+            gpu=self._sandbox.access,
         )
 
     def train_spec(self, budget_seconds: float, seed: int) -> ContainerSpec:

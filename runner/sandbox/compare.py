@@ -11,19 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.sandbox import compare_files
+from runner.sandbox import compare_files, compare_gpu
 from runner.sandbox.finding import DIFFERS, NOTE, OK, Finding, check, finding
 from runner.sandbox.spec import PAYLOAD_UID, WATCHDOG_CAPS
 from runner.sandbox.view import View
 
-ENGINES_OWN = {
-    "PATH",
-    "HOSTNAME",
-    "HOME",
-    "TERM",
-    "container",
-}  # variables that every engine adds, told nothing by them
-GPU_OWN = ("NVIDIA_", "CUDA_")
+GPU_OWN = "NVIDIA_"  # what the toolkit adds for a GPU; its names of drivers' parts come in any order
+GPU_PARTS = "NVIDIA_DRIVER_CAPABILITIES"
 CAPABILITY_BITS = {"KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8}
 REFUSED = ("EPERM", "ENOSYS", "EAFNOSUPPORT")  # as the filter, or a kernel without the call, answers
 KERNEL_NAMES = {"core": "Max core file size", "memlock": "Max locked memory", "nofile": "Max open files",
@@ -39,7 +33,8 @@ class Asked:
     """What the view is compared with. bounds: megabytes and files of volumes in memory, by mount point.
 
     image_environment: names that the image sets. outside: this process's own namespaces, empty where the engine
-    is on another machine. gpu: UUID, empty for none. rootless: what the engine says of itself.
+    is on another machine. gpu: UUID, empty for none; gpu_mode: how it was passed. rootless: what the engine says of
+    itself.
     """
 
     body: Mapping[str, Any]
@@ -47,6 +42,7 @@ class Asked:
     image_environment: frozenset[str] = frozenset()
     outside: Mapping[str, str] = field(default_factory=dict)
     gpu: str = ""
+    gpu_mode: str = ""
     rootless: bool = False
 
     @property
@@ -194,11 +190,11 @@ def _namespaces(view: View, asked: Asked) -> Iterator[Finding]:
 def _given(view: View, asked: Asked) -> Iterator[Finding]:
     wanted = dict(word.split("=", 1) for word in asked.body["Env"])
     inside: Mapping[str, str] = view.raw["environment"]
-    wrong = [name for name, value in wanted.items() if inside.get(name) != value]
-    allowed = {*wanted, *asked.image_environment, *ENGINES_OWN}
+    wrong = [name for name, value in wanted.items() if not _same(name, inside.get(name), value)]
+    allowed = {*wanted, *asked.image_environment, "PATH"}  # as `spec._watched` passes them on
     strange = [n for n in inside if n not in allowed and not (asked.gpu and n.startswith(GPU_OWN))]
     problems = [f"{name} missing or changed" for name in wrong] + [f"{name} added" for name in strange]
-    yield check("environment", not problems, f"{len(wanted)} named variables and the engine's own",
+    yield check("environment", not problems, f"{len(wanted)} named variables, the image's and PATH",
                 ", ".join(problems) or f"{len(inside)} variables, all known",
                 "see the engine's own configuration: proxies, default environment, hooks")  # fmt: skip
     strange_files = [f"{n} {to}" for n, to in view.raw["fds"].items() if n not in ("0", "1", "2")]
@@ -207,12 +203,22 @@ def _given(view: View, asked: Asked) -> Iterator[Finding]:
     )
 
 
+def _same(name: str, found: str | None, value: str) -> bool:
+    return found == value or (name == GPU_PARTS and {*(found or "").split(",")} == {*value.split(",")})
+
+
 def _devices(view: View, asked: Asked) -> Iterator[Finding]:
-    yield from compare_files.devices(view, asked.gpu)
+    yield from compare_files.devices(view, gpu=_by_engine(asked))
+    yield from compare_gpu.gpus(view, asked.host, asked.gpu, asked.gpu_mode)
 
 
 def _files(view: View, asked: Asked) -> Iterator[Finding]:
-    yield from compare_files.places(view, asked.host, asked.bounds, gpu=bool(asked.gpu))
+    yield from compare_files.places(view, asked.host, asked.bounds, gpu=_by_engine(asked))
+
+
+def _by_engine(asked: Asked) -> bool:
+    """Whether the engine mounts a driver of its own accord; `nodes` names every file itself."""
+    return bool(asked.gpu) and asked.gpu_mode != "nodes"
 
 
 PARTS: tuple[Callable[[View, Asked], Iterator[Finding]], ...] = (

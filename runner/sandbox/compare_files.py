@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runner.sandbox import compare_gpu
 from runner.sandbox.finding import NOTE, Finding, check, finding
 from runner.sandbox.spec import PAYLOAD_UID
 from runner.sandbox.view import MountSeen, View
@@ -17,8 +18,6 @@ EMPTY_KINDS = {"tmpfs", "ramfs"}
 DEVICES = {"null": "c 1:3", "zero": "c 1:5", "full": "c 1:7", "random": "c 1:8", "urandom": "c 1:9", "tty": "c 5:0",
            "pts/ptmx": "c 5:2", "ptmx": "c 5:2"}  # fmt: skip
 TERMINAL = re.compile(r"/dev/(console|pts/\d+)")
-GPU_NODE = re.compile(r"/dev/nvidia(\d+)")
-GPU_HELPERS = re.compile(r"/dev/(nvidiactl|nvidia-uvm(-tools)?|nvidia-modeset|nvidia-caps(-imex-channels)?/.*)")
 GPU_MOUNTS = re.compile(r"(?i).*(nvidia|/lib(cuda|nv)|/dev/dri).*")
 ENGINE_SOCKETS = re.compile(r".*/(docker|podman|containerd|crio|buildkitd)[^/]*\.sock")
 UPGRADE = "the engine ignored it: upgrade it, or use another (docs/security.md, Engines)"
@@ -40,7 +39,7 @@ def places(
     if walked is not None:
         engines = [path for path in walked["sockets"] if ENGINE_SOCKETS.fullmatch(path)]
         shown = ", ".join(engines or walked["sockets"][:5]) or "none"
-        allowed = not walked["sockets"] or (gpu and all("nvidia" in path for path in walked["sockets"]))
+        allowed = all(gpu and compare_gpu.DAEMONS.fullmatch(path) for path in walked["sockets"])
         yield check("sockets", allowed, "none, the engine's least of all", shown,
                     "something of the machine is mounted into containers: see the engine's configuration")  # fmt: skip
         programs = walked["setuid"]
@@ -88,8 +87,14 @@ def _mounts(view: View, host: Mapping[str, Any], *, gpu: bool) -> Iterator[Findi
 
 def _strange(mount: MountSeen, *, gpu: bool) -> bool:
     """Whether a mount is neither the engine's own nor, with a GPU, a read-only part of the driver."""
+    if gpu and compare_gpu.DAEMONS.fullmatch(mount.target):
+        return False  # told by a note of its own
     if gpu and GPU_MOUNTS.fullmatch(mount.target):
         return "ro" not in mount.options and not mount.target.startswith(("/dev/", "/proc/"))
+    if mount.kind == "devtmpfs":  # a rootless engine can make no node: it mounts the machine's own, one by one
+        hides = mount.target.startswith("/proc/") and mount.root == "/null"
+        usual = mount.target == f"/dev{mount.root}" and mount.root[1:] in DEVICES
+        return not (hides or usual)
     if ENGINES_FILES.fullmatch(mount.target):
         return "ro" not in mount.options
     if mount.target.startswith(("/proc/", "/sys/")) and mount.kind not in (*EMPTY_KINDS, "proc", "sysfs"):
@@ -129,25 +134,13 @@ def _bound(view: View, target: str, megabytes: int, files: int | None) -> Findin
     return check(f"size of {target}", good, expected, shown if seen[0] else "no limit", UPGRADE)
 
 
-def devices(view: View, gpu: str) -> Iterator[Finding]:
-    """The usual harmless devices, and exactly the assigned GPU or none."""
+def devices(view: View, *, gpu: bool) -> Iterator[Finding]:
+    """The usual harmless devices; a GPU's are `compare_gpu`'s."""
     seen: Mapping[str, str] = view.raw["devices"]
-    graphics = {path for path in seen if GPU_NODE.fullmatch(path) or GPU_HELPERS.fullmatch(path)}
     strange = [
         f"{path} ({kind})" for path, kind in sorted(seen.items())
-        if path not in graphics and not TERMINAL.fullmatch(path) and DEVICES.get(path.removeprefix("/dev/")) != kind
+        if not compare_gpu.is_gpu(path, gpu=gpu) and not TERMINAL.fullmatch(path)
+        and DEVICES.get(path.removeprefix("/dev/")) != kind
     ]  # fmt: skip
     yield check("devices", not strange, "null, zero, full, random, urandom, tty", ", ".join(strange) or "the usual",
                 "see the engine's configuration; a device is a way to the machine")  # fmt: skip
-    cards = sorted(path for path in graphics if GPU_NODE.fullmatch(path))
-    if not gpu:
-        shown = ", ".join(sorted(graphics)) or "none"
-        yield check(
-            "GPU", not graphics, "none", shown, "the engine's default runtime adds GPUs: set it to runc"
-        )
-        return
-    told = " ".join(str(text) for text in view.raw["gpus"].values())
-    right = len(cards) == 1 and (gpu in told or not told) and len(view.raw["gpus"]) <= 1
-    shown = ", ".join(cards) + (f", {told.count('GPU UUID')} by the driver's word" if told else "") or "none"
-    yield check("GPU", right, f"one, {gpu}", shown,
-                "the engine ignored the request, or gave more than it; see the NVIDIA Container Toolkit")  # fmt: skip

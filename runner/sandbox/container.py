@@ -20,8 +20,9 @@ import requests.exceptions
 
 from runner.errors import InfraError
 from runner.interrupts import held_back
+from runner.sandbox import scratch
 from runner.sandbox import spec as specs
-from runner.sandbox.engine import Engine, faults, gone
+from runner.sandbox.engine import Engine, faults, gone, heed
 from runner.sandbox.evidence import Ended, MemoryWatch
 from runner.sandbox.stream import Attached
 
@@ -45,18 +46,29 @@ class Container:
         self.started = 0.0  # monotonic
 
     def __enter__(self) -> Container:
-        with held_back(), faults(f"creating the container {self.spec.name}"):
+        heed(self._engine)
+        with held_back():
+            scratch.make(self._engine, self.spec)
             try:
-                made = self._api.create_container_from_config(
-                    self._engine.shaped(specs.body(self.spec)), self.spec.name
-                )
+                self.id = self._created()
+            except BaseException:
+                with contextlib.suppress(InfraError):
+                    scratch.remove(self._engine, self.spec)
+                raise
+        return self
+
+    def _created(self) -> str:
+        spec = self.spec
+        with faults(f"creating the container {spec.name}"):
+            try:
+                inherited = self._engine.image_variables(spec.image) if spec.payload else ()
+                body = self._engine.shaped(specs.body(spec, inherited), spec.name)
+                return str(self._api.create_container_from_config(body, spec.name)["Id"])
             except docker.errors.ImageNotFound:
                 raise InfraError(
-                    f"the image {self.spec.image[:19]} was removed from the engine while it was in use",
+                    f"the image {spec.image[:19]} was removed from the engine while it was in use",
                     "Start again: it is made anew. A run that was begun with the old one is asked to begin anew too.",
                 ) from None
-            self.id = made["Id"]
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
@@ -232,6 +244,7 @@ class Container:
                     if not again or self._engine.info.name != "podman":
                         raise
                     time.sleep(0.1)
+        scratch.remove(self._engine, self.spec)
         self.id = ""
 
 

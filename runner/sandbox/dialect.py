@@ -1,8 +1,9 @@
 """Where engines that speak Docker's API differ in words. Pure; what they differ in deeds `runner check` finds.
 
-Podman reads `seccomp=` as the path of a profile on its own machine, where Docker reads the profile itself; and it
-refuses an option of tmpfs that it does not know, `nr_inodes`. The files of /tmp are then bounded by memory alone.
-A volume keeps `noexec` only where it is asked for in the words of `Binds`, whose sources are volumes here too.
+Podman reads `seccomp=` as the path of a profile on its own machine, where Docker reads the profile itself. Its tmpfs
+takes no bound on files (`nr_inodes`) in any words that it has; a volume in memory does, so that in its place there is
+one of each container's own. A volume keeps `noexec` only where it is asked for in the words of `Binds`, whose sources
+are volumes here too, and the libraries of a GPU's driver where those are mounted one by one.
 Over a read-only root it lays writable folders of its own unless something else is mounted there.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 OWN_FOLDERS = ("/run", "/var/tmp")
 
 
-def for_podman(body: dict[str, Any], seccomp_path: str) -> dict[str, Any]:
+def for_podman(body: dict[str, Any], seccomp_path: str, name: str) -> dict[str, Any]:
     """A container's create body as Podman takes it; seccomp_path: of the profile, on the engine's machine."""
     changed = copy.deepcopy(body)
     host = changed["HostConfig"]
@@ -22,14 +23,19 @@ def for_podman(body: dict[str, Any], seccomp_path: str) -> dict[str, Any]:
         f"seccomp={seccomp_path}" if option.startswith("seccomp={") else option
         for option in host["SecurityOpt"]
     ]
-    host["Tmpfs"] = {
-        target: ",".join(word for word in options.split(",") if not word.startswith("nr_inodes="))
-        for target, options in host["Tmpfs"].items()
-    }
-    host["Binds"] = [
-        f"{m['Source']}:{m['Target']}:{'ro' if m['ReadOnly'] else 'rw,noexec'},nosuid,nodev,nocopy"
-        for m in host.pop("Mounts")
+    own = [
+        {"Type": "volume", "Source": scratch_name(name, target), "Target": target, "ReadOnly": False}
+        for target in host["Tmpfs"]
     ]
-    for target in OWN_FOLDERS:
-        host["Tmpfs"].setdefault(target, "ro,noexec,nosuid,nodev,size=64k,mode=0755")
+    host["Tmpfs"] = dict.fromkeys(OWN_FOLDERS, "ro,noexec,nosuid,nodev,size=64k,mode=0755")
+    host["Binds"] = [
+        f"{m['Source']}:{m['Target']}:{'ro' if m['ReadOnly'] else 'rw,noexec'},nosuid,nodev"
+        + (",nocopy" if m["Type"] == "volume" else "")
+        for m in host.pop("Mounts") + own
+    ]
     return changed
+
+
+def scratch_name(container: str, target: str) -> str:
+    """Of the volume that stands for the tmpfs at `target` of a container."""
+    return f"{container}{target.replace('/', '-')}"

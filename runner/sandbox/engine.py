@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Engine:
     def __init__(self, url: str = "", seccomp: str = "") -> None:
         self.url = url or os.environ.get("DOCKER_HOST", "") or _default_url()
         self._seccomp = seccomp
+        self._variables: dict[str, tuple[str, ...]] = {}  # by image, whose id says all that is in it
+        self.stopping = threading.Event()  # while it is set no container is made, see stop.py
         self.patience = 0.0  # seconds for which an engine that vanished is waited for; see patience.py
         self._tunnel = ssh.Tunnel(self.url) if self.url.startswith("ssh://") else None
         try:
@@ -81,8 +84,20 @@ class Engine:
         """Whether the engine's kernel is this machine's, so that its control groups can be read here."""
         return self.url.startswith("unix://")
 
-    def shaped(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A container's create body in the words of this engine. Raises MissingError where that needs a file."""
+    @property
+    def needs_scratch(self) -> bool:
+        """Whether `shaped` names volumes for /tmp and /dev/shm, which `scratch.py` makes."""
+        return self.info.name == "podman"
+
+    def image_variables(self, image: str) -> tuple[str, ...]:
+        """Names of the variables that the image with this id sets. For use inside `faults`."""
+        if image not in self._variables:
+            config = self.api.inspect_image(image).get("Config") or {}
+            self._variables[image] = tuple(word.split("=")[0] for word in config.get("Env") or [])
+        return self._variables[image]
+
+    def shaped(self, body: dict[str, Any], name: str) -> dict[str, Any]:
+        """A create body of the container `name` in this engine's words. Raises MissingError where that needs a file."""
         if self.info.name != "podman":
             return body
         if not (self.local or self._seccomp):
@@ -90,7 +105,7 @@ class Engine:
                 "Podman reads the seccomp profile from a file on its own machine, and this one is elsewhere",
                 "Copy images/seccomp.json there and write its path there to runner.toml, [engine] seccomp",
             )
-        return dialect.for_podman(body, self._seccomp or str(spec.SECCOMP))
+        return dialect.for_podman(body, self._seccomp or str(spec.SECCOMP), name)
 
     def _end_tunnel(self) -> None:
         if self._tunnel:
@@ -148,6 +163,12 @@ def faults(doing: str) -> Iterator[None]:
             f"the container engine stopped answering {doing}: {_short(error)}",
             "See that it runs (docker info), then start again: the run resumes where it was.",
         ) from error
+
+
+def heed(engine: Engine) -> None:
+    """Raises InfraError where the work on this connection is to end."""
+    if engine.stopping.is_set():
+        raise InfraError("this training was told to end")
 
 
 def gone(error: docker.errors.APIError) -> bool:

@@ -79,20 +79,32 @@ def _checkpoint(left: Left, detail: str) -> tuple[Ending, str]:
 
 
 class MemoryWatch:
-    """Peak memory and OOM kills of a running container. `sample` is cheap and never raises."""
+    """Peak memory and OOM kills of a running container. `sample` is cheap and never raises.
+
+    cpu_seconds: of CPU that it has taken, where the engine is on this machine.
+    """
 
     def __init__(self, engine: Engine, container_id: str) -> None:
         self._engine = engine
         self._id = container_id
         self._group = _control_group(engine, container_id) if engine.local else None
+        self._cpu = _control_group(engine, container_id, "cpuacct") if engine.local else None
         self.peak_mb: float | None = None
         self.oom_kills = 0
+        self.cpu_seconds: float | None = None
+
+    @property
+    def container(self) -> str:
+        """The container's id."""
+        return self._id
 
     def sample(self) -> None:
         if self._group:
             self._read_kernel(self._group)
         else:
             self._ask_engine()
+        if self._cpu and (seconds := _cpu_seconds(self._cpu)) is not None:
+            self.cpu_seconds = seconds
 
     def _read_kernel(self, group: Path) -> None:
         for name in ("memory.peak", "memory.max_usage_in_bytes", "memory.current"):
@@ -122,8 +134,18 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _control_group(engine: Engine, container_id: str) -> Path | None:
-    """The folder of the container's memory controller under /sys/fs/cgroup, if it can be read here."""
+def _cpu_seconds(group: Path) -> float | None:
+    if (spent := _number(group / "cpuacct.usage")) is not None:  # nanoseconds
+        return spent / 1e9
+    try:
+        counts = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+        return int(counts["usage_usec"]) / 1e6
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _control_group(engine: Engine, container_id: str, controller: str = "memory") -> Path | None:
+    """The folder of the container's `controller` under /sys/fs/cgroup, if it can be read here."""
     try:
         with faults("looking at the container"):
             pid = int(engine.api.inspect_container(container_id)["State"]["Pid"])
@@ -132,8 +154,8 @@ def _control_group(engine: Engine, container_id: str) -> Path | None:
         return None
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers == "" or "memory" in controllers.split(","):
-            root = Path("/sys/fs/cgroup") / ("memory" if controllers else "")
+        if controllers == "" or controller in controllers.split(","):
+            root = Path("/sys/fs/cgroup") / (controller if controllers else "")
             group = root / path.lstrip("/")
             # A path that does not name the container is the host's view of something else.
             if container_id in path and group.is_dir():

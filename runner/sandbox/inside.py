@@ -97,8 +97,8 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
     with faults("looking at the trial image"):
         config = engine.api.inspect_image(spec.image).get("Config") or {}
     wanted = body(spec)
-    # Everything but these: an engine that has no word for a bound was not asked for it, which is a note of its own.
-    given = engine.shaped(wanted)["HostConfig"]["Tmpfs"]
+    # With the folders of the engine's own that are covered; /tmp and /dev/shm must be what the spec says in any words.
+    given = {**wanted["HostConfig"]["Tmpfs"], **engine.shaped(wanted, spec.name)["HostConfig"]["Tmpfs"]}
     return Asked(
         body={**wanted, "HostConfig": {**wanted["HostConfig"], "Tmpfs": given}},
         bounds={
@@ -107,7 +107,8 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
         },
         image_environment=frozenset(word.split("=")[0] for word in config.get("Env") or []),
         outside={name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES} if engine.local else {},
-        gpu=spec.gpu,
+        gpu=spec.gpu.uuid if spec.gpu else "",
+        gpu_mode=spec.gpu.mode if spec.gpu else "",
         rootless=engine.info.rootless,
     )
 

@@ -33,6 +33,6 @@ def _wait(engine: Engine, deadline: float) -> None:
                 engine.api.ping()
             return
         except InfraError:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or engine.stopping.is_set():
                 raise
             time.sleep(BETWEEN)

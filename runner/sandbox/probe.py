@@ -8,12 +8,15 @@ what it says and `compare.py` compares that with the spec. Never run on the host
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import errno
 import hashlib
 import json
 import os
 import platform
+import select
+import signal
 import stat
 import sys
 import zlib
@@ -30,6 +33,7 @@ HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", 
           "/sys/firmware")  # fmt: skip
 UNWRITABLE = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/sys")
 BOUNDED = ("/out", "/tmp", "/dev/shm", "/lab")
+CUDA_SECONDS = 30  # for the driver to wake: a GPU without persistence mode takes some
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 # Calls that the filter must refuse, with arguments that do nothing where they reach the kernel.
 CALLS: dict[str, tuple[int, int, tuple[int, ...]]] = {  # name: number on x86_64, on aarch64, arguments
@@ -135,6 +139,53 @@ def devices() -> dict[str, str]:
     return found
 
 
+def counted() -> dict[str, Any]:
+    """The devices that the CUDA driver counts, by UUID: of a MIG instance its own. Source: CUDA Driver API."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError as error:
+        return {"error": f"libcuda.so.1 cannot be loaded: {error}"}
+    code = driver.cuInit(0)
+    if code:
+        said = ctypes.c_char_p()
+        driver.cuGetErrorName(code, ctypes.byref(said))
+        return {"error": f"cuInit says {(said.value or b'').decode() or code}"}
+    count, device, found = ctypes.c_int(), ctypes.c_int(), []
+    driver.cuDeviceGetCount(ctypes.byref(count))
+    for index in range(count.value):
+        uuid = (ctypes.c_ubyte * 16)()
+        driver.cuDeviceGet(ctypes.byref(device), index)
+        ask = driver.cuDeviceGetUuid_v2 if hasattr(driver, "cuDeviceGetUuid_v2") else driver.cuDeviceGetUuid
+        failed = ask(ctypes.byref(uuid), device)
+        digits = bytes(uuid).hex()
+        parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        found.append("?" if failed else "-".join(parts))
+    return {"devices": found}
+
+
+def cuda() -> dict[str, Any]:
+    """`counted` in a process of its own, since a broken driver may end, or hang, whoever asks it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            os.write(writing, json.dumps(counted()).encode())
+        os._exit(0)
+    os.close(writing)
+    said = b""
+    if select.select([reading], [], [], CUDA_SECONDS)[0]:
+        said = os.read(reading, 65536)
+    else:
+        os.kill(child, signal.SIGKILL)
+    os.close(reading)
+    status = os.waitpid(child, 0)[1]
+    if said:
+        answer: dict[str, Any] = json.loads(said)
+        return answer
+    how = f"gave no answer in {CUDA_SECONDS} s" if status == signal.SIGKILL else f"broke off ({status})"
+    return {"error": f"the CUDA driver {how}"}
+
+
 def tree() -> dict[str, list[str]]:
     """Sockets, and setuid or setgid programs, anywhere but in /proc and /sys."""
     found: dict[str, list[str]] = {"sockets": [], "setuid": []}
@@ -191,6 +242,7 @@ def look(whole: bool) -> dict[str, Any]:
         "hostname": platform.node(),
         "devices": devices(),
         "gpus": {name: text(f"{gpus}/{name}/information") for name in names(gpus)},
+        "cuda": cuda(),
         "writes": {folder: writable(folder) for folder in WRITES if os.path.isdir(folder)},
         "hidden": {path: hidden(path) for path in HIDDEN},
         "unwritable": {p: bool(os.statvfs(p).f_flag & os.ST_RDONLY) for p in UNWRITABLE if os.path.exists(p)},

@@ -4,12 +4,16 @@ Two kinds of containers exist. A *keeper* runs `sleep` from the image and holds 
 code of a proposal ever runs in it. A *payload* runs code of a proposal: as an unprivileged user without
 capabilities, under PID 1 that is coreutils' `timeout` owned by root, which the payload can neither signal
 nor trace, so that the container ends by itself even if this program and its deadline are gone.
+
+Of the host's files nothing is ever mounted, with one exception: where a GPU is passed without NVIDIA's toolkit
+(`GpuAccess.libraries`), the libraries of its driver, named one by one, each read-only.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,9 @@ FILES = 16384  # in /tmp, and in /dev/shm
 # The kernel counts RLIMIT_NPROC over all processes of a user, whatever container they are in: a limit as low as
 # `pids` would let the threads of one run stop another's. The bound of a container is its control group's.
 NPROC_FACTOR = 16
+NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # of a variable that a shell can pass on
+GPU_CAPABILITIES = ("compute", "utility")  # of the driver: no graphics, no video, no display
+DRIVER_LIBRARIES = "/usr/local/nvidia/lib64"
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,12 @@ class Limits:
     tmp_mb: int
     shm_mb: int
     nofile: int = 4096
+    cpuset: str = ""  # numbers of the processors that it may run on, "0-3,8"; empty: any
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume of the engine at a path of the container. Nothing is ever mounted from the host's files."""
+    """A volume of the engine at a path of the container."""
 
     volume: str
     target: str
@@ -47,11 +55,27 @@ class Mount:
 
 
 @dataclass(frozen=True)
+class GpuAccess:
+    """How one GPU, or one MIG instance, gets into a payload; `gpu_access.plan_access` makes it.
+
+    mode: `toolkit`, `cdi` or `nodes`. uuid: the GPU's, `MIG-…` of an instance. request: what the engine is asked
+    for by name, empty with `nodes`. nodes, libraries: paths on the host and inside. why: for a person.
+    """
+
+    mode: str
+    uuid: str
+    request: str = ""
+    nodes: tuple[tuple[str, str], ...] = ()
+    libraries: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """One container, wholly described.
 
     image: by id, never by a name that could have moved. life_seconds: after this PID 1 kills the payload and
-    ends, whatever became of the host process. gpu: UUID of the one GPU to pass, empty for none. network: `none`
+    ends, whatever became of the host process. gpu: the one GPU to pass and how, None for none. network: `none`
     for everything that runs code of a proposal or of an agent; only a gateway has another.
     """
 
@@ -65,25 +89,44 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     payload: bool = True
     stdin: bool = False
-    gpu: str = ""
+    gpu: GpuAccess | None = None
     network: str = "none"
 
 
-def _watched(command: tuple[str, ...], life_seconds: float) -> list[str]:
-    """`command` as PAYLOAD_UID with nothing but its own rights, under root's `timeout` as PID 1."""
+def _watched(spec: ContainerSpec, variables: Collection[str]) -> list[str]:
+    """The command as PAYLOAD_UID with nothing but its own rights, under root's `timeout` as PID 1.
+
+    Of the environment it gets `variables` alone: engines add some of their own, the machine's proxies among them. They
+    are passed on by their names, since any user of the machine may read PID 1's arguments. Its limits are set once
+    more, since a rootless Podman forgets them; one that is lower already stays.
+    """
     user = f"{PAYLOAD_UID}"
+    lower = [f"prlimit --pid $$ --{name}={value}:{value}" for name, value in sorted(_unit_limits(spec).items())]
+    named = " ".join(f'{name}="${name}"' for name in sorted(variables) if NAME.fullmatch(name))
+    only = ["sh", "-c", f'{{ {"; ".join(lower)}; }} 2>/dev/null; exec env -i {named} "$@"', "sh"]
     drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]
     drop += ["--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs", "--"]
-    return ["timeout", "--signal=KILL", f"{life_seconds:.1f}", *drop, *command]
+    return ["timeout", "--signal=KILL", f"{spec.life_seconds:.1f}", *only, *drop, *spec.command]
+
+
+def _unit_limits(spec: ContainerSpec) -> dict[str, int]:
+    limits = spec.limits
+    return {
+        "core": 0,
+        "nofile": limits.nofile,
+        "nproc": NPROC_FACTOR * max(limits.pids, 512),
+        "memlock": limits.memory_mb * MIB if spec.gpu else 64 << 10,  # CUDA pins host memory
+    }
+
+
+def own_folders(limits: Limits) -> dict[str, int]:
+    """What every container may write and nobody else ever sees, by path: megabytes."""
+    return {"/tmp": limits.tmp_mb, "/dev/shm": limits.shm_mb}
 
 
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     limits = spec.limits
     memory = limits.memory_mb * MIB
-    processes = NPROC_FACTOR * max(limits.pids, 512)
-    unit_limits = {"core": 0, "nofile": limits.nofile, "nproc": processes, "memlock": 64 << 10}
-    if spec.gpu:
-        unit_limits["memlock"] = memory  # CUDA pins host memory
     return {
         "NetworkMode": spec.network,
         "ReadonlyRootfs": True,
@@ -100,20 +143,21 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "MemorySwappiness": None,
         "OomKillDisable": False,
         "NanoCpus": int(limits.cpus * 1e9),
+        **({"CpusetCpus": limits.cpuset} if limits.cpuset else {}),
         "PidsLimit": limits.pids,
-        "Ulimits": [{"Name": n, "Soft": v, "Hard": v} for n, v in sorted(unit_limits.items())],
+        "Ulimits": [{"Name": n, "Soft": v, "Hard": v} for n, v in sorted(_unit_limits(spec).items())],
         "ShmSize": limits.shm_mb * MIB,
         # /dev/shm by our own mount, since the engine's bounds bytes alone.
         "Tmpfs": {
             path: f"rw,noexec,nosuid,nodev,size={size}m,nr_inodes={FILES},mode=1777"
-            for path, size in (("/tmp", limits.tmp_mb), ("/dev/shm", limits.shm_mb))
+            for path, size in own_folders(limits).items()
         },
         "Mounts": [
             {"Type": "volume", "Source": m.volume, "Target": m.target, "ReadOnly": m.read_only,
              "VolumeOptions": {"NoCopy": True}}
             for m in spec.mounts
-        ],
-        "Devices": [],
+        ] + _driver_mounts(spec.gpu),
+        "Devices": _gpu_nodes(spec.gpu),
         "DeviceRequests": _gpu_request(spec.gpu),
         "Init": False,
         "AutoRemove": False,  # races with reading the state; removed in `finally` and by the reaper
@@ -122,10 +166,44 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _gpu_request(uuid: str) -> list[dict[str, Any]]:
-    if not uuid:
+def _gpu_request(gpu: GpuAccess | None) -> list[dict[str, Any]]:
+    if gpu is None or not gpu.request:
         return []
-    return [{"Driver": "", "DeviceIDs": [uuid], "Capabilities": [["gpu", "compute", "utility"]]}]
+    if gpu.mode == "cdi":
+        return [{"Driver": "cdi", "DeviceIDs": [gpu.request]}]
+    return [{"Driver": "", "DeviceIDs": [gpu.request], "Capabilities": [["gpu", *GPU_CAPABILITIES]]}]
+
+
+def _gpu_nodes(gpu: GpuAccess | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "PathOnHost": host,
+            "PathInContainer": inside,
+            "CgroupPermissions": "rw",
+        }  # and not m: none can be made
+        for host, inside in (gpu.nodes if gpu else ())
+    ]
+
+
+def _driver_mounts(gpu: GpuAccess | None) -> list[dict[str, Any]]:
+    return [
+        {"Type": "bind", "Source": host, "Target": inside, "ReadOnly": True,
+         "BindOptions": {"Propagation": "rprivate", "NonRecursive": True}}
+        for host, inside in (gpu.libraries if gpu else ())
+    ]  # fmt: skip
+
+
+def _gpu_environment(gpu: GpuAccess | None) -> dict[str, str]:
+    """What decides on GPUs is said to every container, since an image may say `all`.
+
+    An engine whose default runtime is NVIDIA's obeys NVIDIA_VISIBLE_DEVICES in any container; `void` makes it leave
+    one alone (`none` gave all GPUs in versions before 1.18.2).
+    """
+    if gpu and gpu.mode == "toolkit":
+        caps = ",".join(GPU_CAPABILITIES)
+        return {"NVIDIA_VISIBLE_DEVICES": gpu.uuid, "NVIDIA_DRIVER_CAPABILITIES": caps}
+    libraries = {"LD_LIBRARY_PATH": DRIVER_LIBRARIES} if gpu and gpu.libraries else {}
+    return {"NVIDIA_VISIBLE_DEVICES": "void", **libraries}
 
 
 def seccomp_profile() -> str:
@@ -133,16 +211,20 @@ def seccomp_profile() -> str:
     return json.dumps(json.loads(SECCOMP.read_text(encoding="utf-8")), separators=(",", ":"))
 
 
-def body(spec: ContainerSpec) -> dict[str, Any]:
-    """The JSON that the engine's `POST /containers/create` takes for `spec`."""
-    command = _watched(spec.command, spec.life_seconds) if spec.payload else list(spec.command)
+def body(spec: ContainerSpec, inherited: Collection[str] = ()) -> dict[str, Any]:
+    """The JSON that the engine's `POST /containers/create` takes for `spec`. inherited: variables of the image."""
+    environment = {**spec.environment, **_gpu_environment(spec.gpu)}
+    variables = {"PATH", *inherited, *environment}
+    command = _watched(spec, variables) if spec.payload else list(spec.command)
     return {
         "Image": spec.image,
         "Entrypoint": [],
         "Cmd": command,
-        "User": "0:0",  # PID 1; the payload is PAYLOAD_UID, a keeper has no capability at all
+        # PID 1 is root's, the payload PAYLOAD_UID's. A keeper is the latter's, without a capability: to its user
+        # Podman gives the files of an archive.
+        "User": "0:0" if spec.payload else f"{PAYLOAD_UID}:{PAYLOAD_UID}",
         "WorkingDir": "/tmp",
-        "Env": [f"{key}={value}" for key, value in sorted(spec.environment.items())],
+        "Env": [f"{key}={value}" for key, value in sorted(environment.items())],
         "Labels": dict(spec.labels),
         "NetworkDisabled": spec.network == "none",
         "Tty": False,

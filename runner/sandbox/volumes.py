@@ -28,24 +28,38 @@ def memory_volume(
     engine: Engine, name: str, megabytes: int, files: int, labels: Mapping[str, str], *, payload_owns: bool
 ) -> Iterator[str]:
     """A volume in memory, bounded in bytes and files; removed on leaving, when no container holds it."""
-    owner = PAYLOAD_UID if payload_owns else 0
+    with held_back():
+        make_in_memory(engine, name, megabytes, files, labels, owner=PAYLOAD_UID if payload_owns else 0)
+    try:
+        yield name
+    finally:
+        with held_back():
+            remove_volume(engine, name)
+
+
+def make_in_memory(
+    engine: Engine,
+    name: str,
+    megabytes: int,
+    files: int,
+    labels: Mapping[str, str],
+    *,
+    owner: int,
+    mode: str = "0755",
+) -> None:
+    """A volume whose files are in memory while a container holds it, and gone with the last that does."""
     # Podman takes `size` for a quota of its own on disk, which most file systems lack; the kernel's other
     # word for the same bound, in pages, it passes on.
     pages = (megabytes << 20) // os.sysconf("SC_PAGE_SIZE")
     size = f"nr_blocks={pages}" if engine.info.name == "podman" else f"size={megabytes}m"
-    options = f"{size},nr_inodes={files},uid={owner},gid={owner},mode=0755,nosuid,nodev,noexec"
-    with held_back(), faults(f"creating the volume {name}"):
+    options = f"{size},nr_inodes={files},uid={owner},gid={owner},mode={mode},nosuid,nodev,noexec"
+    with faults(f"creating the volume {name}"):
         engine.api.create_volume(
             name,
             driver="local",
             driver_opts={"type": "tmpfs", "device": "tmpfs", "o": options},
             labels=dict(labels),
         )
-    try:
-        yield name
-    finally:
-        with held_back():
-            remove_volume(engine, name)
 
 
 def require_volume(engine: Engine, name: str) -> None:

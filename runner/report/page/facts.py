@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.record.faults import Faults
+from runner.report import doubts, text
 from runner.report import status as standing
-from runner.report import text
 from runner.report.series import prepare
 from runner.trial import Entry
 
@@ -58,7 +58,8 @@ def gpu(entries: Sequence[Entry]) -> dict[str, Any] | None:
     first = raw[0] if isinstance(raw, list) else raw
     name = str(first.get("name", "GPU")) if isinstance(first, Mapping) else str(first)
     peaks = [peak for entry in entries if (peak := text.finite(entry.peak_vram_mb)) is not None]
-    readings = numbers(first) if isinstance(first, Mapping) else {}
+    told = {k: v for k, v in first.items() if k != "minor"} if isinstance(first, Mapping) else {}
+    readings = numbers({**doubts.totals(entries), **told})
     return {"name": text.line(name, 80), "peak_mb": number(max(peaks)) if peaks else None, "readings": readings}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runner.report import lines, text
+from runner.report import doubts, lines, text
 from runner.report.page import limits
 from runner.report.page.facts import number, numbers
 from runner.report.page.material import Points, thin
@@ -31,7 +31,7 @@ def attempt(raw: Attempt) -> dict[str, Any]:
         "role": str(raw.role),
         "ending": str(raw.ending),
         "bpb": number(raw.val_bpb),
-        "detail": limits.short(raw.detail, 200),
+        "detail": _remarks(raw),
         "train": number(left.train_seconds, 4),
         "wall": number(raw.wall_seconds, 4),
         "over": number(left.overrun_seconds, 3),
@@ -44,6 +44,12 @@ def attempt(raw: Attempt) -> dict[str, Any]:
         facts |= {"audited": score.positions, "disagree": score.disagreements, "bytes": score.bytes}
         facts["correction"] = number(score.correction_bpb, 2)
     return {"seed": number(raw.seed, 15), **filled(facts)}
+
+
+def _remarks(raw: Attempt) -> str:
+    """How it ended, its marks, and what was seen of its GPU."""
+    parts = [limits.short(raw.detail, 200), doubts.sentence(raw), doubts.gpu(raw)]
+    return limits.short("; ".join(part for part in parts if part), 480)
 
 
 def curve(points: Points, most: int) -> dict[str, list[Any]] | None:
