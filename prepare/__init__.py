@@ -116,20 +116,23 @@ def batches(
     tokens = np.load((lab or LAB) / "data" / "train.npy", mmap_mode="r")
     if len(tokens) < 2 * length + 1:
         raise ValueError(f"the training text has {len(tokens)} tokens, too few for windows of {length}")
-    resident = torch.from_numpy(tokens.astype(np.int32)).to(device) if device.startswith("cuda") else None
     rng = np.random.default_rng(seed())
     span = np.arange(length + 1)
+    resident = columns = None
+    if device.startswith("cuda"):
+        resident = torch.from_numpy(tokens.astype(np.int32)).to(device)
+        columns = torch.from_numpy(span).to(device)
     starts = np.empty(0, dtype=np.int64)
     while True:
         while len(starts) < batch_size:
             fresh = np.arange(rng.integers(length), len(tokens) - length, length)
             starts = np.concatenate([starts, rng.permutation(fresh)])
-        where = starts[:batch_size, None] + span
-        starts = starts[batch_size:]
+        begins, starts = starts[:batch_size], starts[batch_size:]
         if resident is None:
-            rows = torch.from_numpy(tokens[where].astype(np.int64))
+            rows = torch.from_numpy(tokens[begins[:, None] + span].astype(np.int64))
         else:
-            rows = resident[torch.from_numpy(where).pin_memory().to(device, non_blocking=True)].long()
+            at = torch.from_numpy(begins.copy()).pin_memory().to(device, non_blocking=True)
+            rows = resident[at[:, None] + columns].long()
         yield rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
 
 

@@ -4,8 +4,8 @@
     load_model(folder, device)  what scoring calls, in another process
 
 One file, read from top to bottom: constants, what a CPU needs by hand, model, optimiser, clock, training.
-The same constants serve both devices: a GPU takes the sizes times CUDA_TIMES. The score is computed elsewhere,
-from the answers of the model that this leaves; nothing that it prints counts.
+The same constants serve both devices: a GPU takes the sizes times what its memory allows (CUDA_TIMES). The score is
+computed elsewhere, from the answers of the model that this leaves; nothing that it prints counts.
 """
 
 import os
@@ -50,22 +50,44 @@ WEIGHT_DECAY = 0.0  # range: 0.0..0.3
 
 EPOCHS = 12  # text that a model has seen more often, it learns by heart; a CPU does not get there
 
-CUDA_TIMES = {"DEPTH": 3, "WIDTH": 4, "HEADS": 3, "HEAD_DIM": 2, "BATCH_TOKENS": 64}
+# By the least memory of a GPU in GiB, the largest first: a small GPU is a slow one too, and trains what it can.
+CUDA_TIMES = {
+    30: {"DEPTH": 3, "WIDTH": 4, "HEADS": 3, "HEAD_DIM": 2, "BATCH_TOKENS": 64},
+    14: {"DEPTH": 2, "WIDTH": 4, "HEADS": 3, "HEAD_DIM": 2, "BATCH_TOKENS": 32},
+    0: {"DEPTH": 2, "WIDTH": 2, "HEADS": 3, "HEAD_DIM": 1, "BATCH_TOKENS": 16},
+}
+CPU_TIMES = {"DEPTH": 1, "WIDTH": 1, "HEADS": 1, "HEAD_DIM": 1, "BATCH_TOKENS": 1}
 CUDA_MICRO_BATCH = 65536  # tokens of one forward and backward pass; halved until it fits the memory
-PEAK_TERAFLOPS = {
+PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; a name that holds another comes first
     "B200": 2250,
+    "GH200": 989,
     "H200": 989,
+    "H100 PCIe": 756,
+    "H100 NVL": 835,
     "H100": 989,
     "A100": 312,
+    "A40": 150,
+    "A10": 125,
     "L40S": 362,
+    "L40": 181,
     "L4": 121,
+    "RTX 6000 Ada": 364,
+    "5090": 209,
     "4090": 165,
-}  # bf16
+    "3090": 71,
+}
 
 
-def sizes(device: str) -> dict[str, int]:
+def times(device: str) -> dict[str, int]:
+    """What the constants are multiplied by on this machine."""
+    if device != "cuda":
+        return CPU_TIMES
+    gib = torch.cuda.get_device_properties(0).total_memory >> 30
+    return next(factors for least, factors in CUDA_TIMES.items() if gib >= least)
+
+
+def sizes(times: dict[str, int]) -> dict[str, int]:
     """What `Model` needs to be built again; a checkpoint carries it beside the weights."""
-    times = CUDA_TIMES if device == "cuda" else dict.fromkeys(CUDA_TIMES, 1)
     return {
         "vocab": prepare.vocab_size(),
         "window": prepare.window(),
@@ -79,18 +101,23 @@ def sizes(device: str) -> dict[str, int]:
 
 
 def compute_dtype(device: str) -> torch.dtype:
-    """What training computes in: bfloat16 where there are matrix units for it, else float32."""
+    """What training computes in: bfloat16 where the processor multiplies matrices of it, else float32."""
     if device == "cuda":
-        return torch.bfloat16
-    flags = Path("/proc/cpuinfo")
-    has_units = platform.machine() == "x86_64" and flags.exists() and " amx_bf16" in flags.read_text()
+        has_units = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        flags = Path("/proc/cpuinfo").read_text().split() if platform.machine() == "x86_64" else ()
+        has_units = "amx_bf16" in flags or "avx512_bf16" in flags
     return torch.bfloat16 if has_units else torch.float32
 
 
 # ---------------------------------------------------------------------- by hand, for want of a compiler
 # On a GPU torch.compile fuses what follows. On a CPU, without one, each operation is a pass over memory of its
 # own, forward and backward, and the passes cost more than the matrix products. Each Function below does, in as
-# few as it can, what the plain line for the GPU says in the function of its name.
+# few as it can, what the plain line for compilers and GPUs says in the function of its name.
+
+
+def by_hand(x: Tensor) -> bool:
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def unit(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -170,23 +197,23 @@ class Attend(torch.autograd.Function):
 
 
 def norm(x: Tensor) -> Tensor:
-    return Norm.apply(x) if x.device.type == "cpu" else F.rms_norm(x, (x.size(-1),), eps=1e-6)
+    return Norm.apply(x) if by_hand(x) else F.rms_norm(x, (x.size(-1),), eps=1e-6)
 
 
 def norm_rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    if x.device.type == "cpu":
+    if by_hand(x):
         return NormRotate.apply(x, cos, sin)
     a, b = norm(x).chunk(2, -1)
     return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
 
 
 def relu_squared(x: Tensor) -> Tensor:
-    return ReluSquared.apply(x) if x.device.type == "cpu" else F.relu(x).square()
+    return ReluSquared.apply(x) if by_hand(x) else F.relu(x).square()
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Causal attention; all (B, heads, T, head_dim)."""
-    if q.device.type == "cpu" and torch.is_grad_enabled():
+    if by_hand(q) and torch.is_grad_enabled():
         return Attend.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)).view(q.shape)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=ATTENTION_SCALE)
 
@@ -250,18 +277,19 @@ class Model(nn.Module):
         x = self.stem(tokens)
         blocks = zip(self.attention.to(x.dtype).unbind(), self.mlp.to(x.dtype).unbind(), strict=True)
         for attention, mlp in blocks:
-            qkv = F.linear(norm(x), attention[:3].flatten(0, 1)).view(rows, length, -1, self.head_dim)
+            (into, out), (up, down) = attention.split((3, 1)), mlp.unbind()  # whose gradient is one copy
+            qkv = F.linear(norm(x), into.flatten(0, 1)).view(rows, length, -1, self.head_dim)
             qk, v = qkv.split((2 * self.heads, self.heads), 2)
             q, k = norm_rotate(qk, cos, sin).chunk(2, 2)
             q, k, v = (z.transpose(1, 2) for z in (q, k, v))
-            x = x + attend(q, k, v).transpose(1, 2).flatten(2) @ attention[3]
-            x = x + relu_squared(F.linear(norm(x), mlp[0])) @ mlp[1]
+            x = x + attend(q, k, v).transpose(1, 2).flatten(2) @ out[0]
+            x = x + relu_squared(F.linear(norm(x), up)) @ down
         return F.linear(norm(x), self.head.to(x.dtype))
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         """Mean nats a token."""
         logits = self(tokens).flatten(0, 1)
-        return F.cross_entropy(logits.float() if logits.is_cuda else logits, targets.flatten())
+        return F.cross_entropy(logits if by_hand(logits) else logits.float(), targets.flatten())
 
 
 def load_model(directory: str | Path, device: str):
@@ -381,8 +409,9 @@ class Optimiser:
 class Clock:
     """How much of the training is over, by wall-clock, and when to stop so that the checkpoint is in time."""
 
-    def __init__(self, save_seconds: float) -> None:
-        self.save_seconds = save_seconds
+    def __init__(self, save_seconds: float, behind: int) -> None:
+        """behind: steps that a GPU may still have to do when this process has asked for them all."""
+        self.save_seconds, self.behind = save_seconds, behind
         self.recent = [0.0] * 8  # seconds of the last steps
         self.restart()
 
@@ -399,7 +428,7 @@ class Clock:
 
     def left(self) -> float:
         """Seconds until the checkpoint must be begun: twice what saving took, and a step that is slower yet."""
-        return prepare.remaining() - 0.3 - 2 * self.save_seconds - 1.5 * max(self.recent)
+        return prepare.remaining() - 0.3 - 2 * self.save_seconds - (1.5 + self.behind) * max(self.recent)
 
     def progress(self) -> float:
         """0 at the start, 1 when it is time to stop."""
@@ -428,19 +457,25 @@ def quieten(device: str) -> None:
             ctypes.CDLL(None).mallopt(*setting)
 
 
-def gradients(loss, x: Tensor, y: Tensor, micro_rows: int) -> float:
+def gradients(loss, x: Tensor, y: Tensor, micro_rows: int) -> Tensor:
     """Adds up the gradients of a batch, `micro_rows` at a time; returns its mean loss in nats a token."""
-    total = 0.0
+    total = torch.zeros((), device=x.device)
     for rows in zip(x.split(micro_rows), y.split(micro_rows), strict=True):
         part = loss(*rows) * (len(rows[0]) / len(x))
         part.backward()
-        total = total + part.detach()
-    return float(total)
+        total += part.detach()
+    return total
 
 
-def fit(model: Model, x: Tensor, y: Tensor) -> tuple:
+def batch_rows(tokens: int, window: int) -> tuple[int, int]:
+    """Rows of a batch of about `tokens` on a GPU, and of one pass: a power of two, so that halves fit the batch too."""
+    micro_rows = 1 << max(0, (min(tokens, CUDA_MICRO_BATCH) // window).bit_length() - 1)
+    return micro_rows * max(1, tokens // (window * micro_rows)), micro_rows
+
+
+def fit(model: Model, x: Tensor, y: Tensor, rows: int) -> tuple:
     """(loss function, rows of a pass) that work on this GPU: compiled if it can be, and within its memory."""
-    rows, loss = max(1, min(len(x), CUDA_MICRO_BATCH // x.size(1))), torch.compile(model.loss, dynamic=False)
+    loss = torch.compile(model.loss, dynamic=False)
     while True:
         try:
             gradients(loss, x[:rows], y[:rows], rows)
@@ -473,24 +508,30 @@ def main() -> None:
     device = prepare.device()
     torch.manual_seed(prepare.seed())
     quieten(device)
-    shape = sizes(device)
+    gpu, factors = device == "cuda", times(device)
+    shape = sizes(factors)
     model = Model(**shape).to(device)
-    model.compute, model.sparse = compute_dtype(device), device != "cuda"
-    clock = Clock(save(model, shape))  # insurance: from here on there is something to score
+    model.compute, model.sparse = compute_dtype(device), not gpu
+    clock = Clock(save(model, shape), behind=int(gpu))  # insurance: from here on there is something to score
     optimiser = Optimiser(model)
-    rows = max(1, BATCH_TOKENS * (CUDA_TIMES["BATCH_TOKENS"] if device == "cuda" else 1) // shape["window"])
-    data = prepare.batches(rows, shape["window"], device)
-    loss, micro_rows = fit(model, *next(data)) if device == "cuda" else (model.loss, rows)
+    batch_tokens, window = BATCH_TOKENS * factors["BATCH_TOKENS"], shape["window"]
+    rows, micro_rows = batch_rows(batch_tokens, window) if gpu else 2 * (max(1, batch_tokens // window),)
+    data = prepare.batches(rows, window, device)
+    loss, micro_rows = fit(model, *next(data), micro_rows) if gpu else (model.loss, micro_rows)
+    print(f"first step after {prepare.elapsed():.1f} s, computed in {model.compute}", flush=True)
     enough = EPOCHS * prepare.train_tokens()
     tokens, mean, speed, insured = 0, 0.0, 0.0, 0.0
+    last = None  # the loss of the step before: to ask a GPU for this one's would make it wait for us
     started = clock.restart()
     for step, (x, y) in enumerate(data, 1):
         progress = max(clock.progress(), tokens / enough)
         if progress >= 1:
             break
-        mean += (gradients(loss, x, y, micro_rows) - mean) * max(0.02, 1 / step)
+        now = gradients(loss, x, y, micro_rows)
         optimiser.step(progress)
         model.zero_grad(set_to_none=True)
+        asked = last if gpu and last is not None else now
+        mean, last = mean + (float(asked) - mean) * max(0.02, 1 / step), now
         clock.tick()
         tokens += x.numel()
         speed = tokens / (time.monotonic() - started)
@@ -503,7 +544,7 @@ def main() -> None:
     print(
         f"{step - 1} steps, {tokens} tokens, {mean:.4f} nats a token, {speed:.0f} tokens/s, saved in {seconds:.2f} s"
     )
-    if device == "cuda":
+    if gpu:
         print(f"utilisation: {utilisation(model, shape, speed)}")
 
 

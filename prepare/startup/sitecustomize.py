@@ -1,5 +1,7 @@
 """Runs when Python starts in a train container: seeds belong to the runner, whatever train.py writes.
 
+Beside a GPU it first brings what compilers have built for any program (`runner_compiled`).
+
 This folder is on PYTHONPATH there and nowhere else; processes that a training starts inherit it. Imports no library by
 itself: as soon as a training has imported `random`, `numpy.random` or `torch`, `runner_seeds` governs it. If
 it cannot, that import fails, so that no training goes on ungoverned. What this holds against and what not is in
@@ -53,5 +55,9 @@ def start():
     sys.meta_path.insert(0, watcher)
 
 
+if "TRITON_CACHE_DIR" in os.environ:
+    import runner_compiled
+
+    runner_compiled.bring()
 if os.environ.get("RUNNER_SEED", "").isdigit():
     start()

@@ -1,0 +1,103 @@
+"""train.py computes the same by hand, in plain operations and compiled; a batch fits a GPU's passes.
+
+Where there is no GPU this is what can be said of its path: it is traced whole, without a break, to the same numbers.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from runner.config import TrialSettings
+from runner.sandbox import volumes
+from runner.sandbox.box import Sandbox
+from runner.sandbox.payloads import PLACES
+
+pytestmark = pytest.mark.engine
+SMALL = TrialSettings(memory_mb=2048, pids=128, out_mb=8, out_files=64, tmp_mb=64, shm_mb=64, log_kb=64)
+BEGIN = """
+import os, sys
+sys.path.insert(0, '/lab/train')
+import torch
+import subject
+os.makedirs('/out/checkpoint')
+open('/out/checkpoint/model', 'w').write('x')
+torch.manual_seed(0)
+"""
+PATHS = """
+model = subject.Model(vocab=97, window=32, depth=2, width=32, heads=2, head_dim=16, hidden=64, bigrams=128)
+with torch.no_grad():
+    for parameter in model.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+tokens, targets = torch.randint(97, (4, 32)), torch.randint(97, (4, 32))
+
+def path(loss):
+    model.zero_grad(set_to_none=True)
+    value = loss(tokens, targets)
+    value.backward()
+    return value.detach(), [parameter.grad.clone() for parameter in model.parameters()]
+
+by_hand = path(model.loss)
+compiled = path(torch.compile(model.loss, backend='aot_eager', fullgraph=True, dynamic=False))
+hand, subject.by_hand = subject.by_hand, lambda x: False
+plain = path(model.loss)
+for name, (value, gradients) in {'plain': plain, 'compiled': compiled}.items():
+    torch.testing.assert_close(value, by_hand[0], rtol=1e-5, atol=1e-6)
+    for one, other in zip(gradients, by_hand[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-4, atol=2e-6)
+    print('SAME', name)
+"""
+BATCHES = """
+for tokens in (4096, 65536, 262144):
+    for window in (8, 100, 256, 1000, 2048, 8192, 100000):
+        rows, micro = subject.batch_rows(tokens, window)
+        assert rows >= micro >= 1, (tokens, window)
+        assert micro * window <= max(window, subject.CUDA_MICRO_BATCH), (tokens, window)
+        assert rows * window <= max(window, tokens), (tokens, window)
+        while micro:
+            assert rows % micro == 0, (tokens, window, micro)
+            micro //= 2
+print('FIT')
+"""
+TIMES = """
+class Properties:
+    def __init__(self, gib): self.total_memory = int(gib * 2**30)
+
+known = set(subject.CPU_TIMES)
+for gib, depth in ((141, 3), (79.2, 3), (31.4, 3), (23.6, 2), (15.6, 2), (7.8, 2)):
+    subject.torch.cuda.get_device_properties = lambda _, gib=gib: Properties(gib)
+    factors = subject.times('cuda')
+    assert set(factors) == known
+    assert factors['DEPTH'] == depth, gib
+assert subject.times('cpu') == dict.fromkeys(known, 1)
+print('SIZED')
+"""
+
+
+def run(sandbox: Sandbox, tag: str, source: str) -> str:
+    files: dict[str, Any] = {
+        "prepare/__init__.py": (ROOT / "prepare" / "__init__.py").read_bytes(),
+        "train/subject.py": (ROOT / "train" / "train.py").read_bytes(),
+        "train/train.py": textwrap.dedent(BEGIN + source).encode(),
+    }
+    with sandbox.box(tag, "0001", volumes.archive(files, PLACES), 150) as box:
+        return box.train(120, seed=1).log.decode()
+
+
+def test_by_hand_in_plain_operations_and_compiled_it_is_one_function(sandbox: Sandbox, tag: str) -> None:
+    said = run(sandbox, tag, PATHS)
+    assert "SAME plain" in said, said
+    assert "SAME compiled" in said, said
+
+
+def test_a_batch_is_whole_passes_however_often_a_pass_is_halved(sandbox: Sandbox, tag: str) -> None:
+    said = run(sandbox, tag, BATCHES)
+    assert "FIT" in said, said
+
+
+def test_depth_and_batch_follow_from_the_memory_of_the_gpu(sandbox: Sandbox, tag: str) -> None:
+    said = run(sandbox, tag, TIMES)
+    assert "SIZED" in said, said
