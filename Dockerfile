@@ -13,6 +13,7 @@ RUN python3 -m venv --without-pip /opt/lab \
 
 FROM ${BASE}
 COPY --from=wheels /opt/lab /opt/lab
-# The mount points exist in the image since the root is read-only; nothing in it may raise privileges.
-RUN mkdir -p /lab /out && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+# The mount points exist in the image since the root is read-only, with the rights that what is mounted there gets.
+# Nothing in the image may raise privileges.
+RUN mkdir -p /lab /out /compile && chmod 1777 /compile && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 ENV PATH=/opt/lab/bin:/usr/local/bin:/usr/bin:/bin

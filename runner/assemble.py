@@ -17,9 +17,11 @@ from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
 from runner.machine.gpu import Gpu, gpus, named
 from runner.machine.several import Slot, chosen
+from runner.machine.turn import turn
 from runner.parts import Watcher
 from runner.sandbox import inside
 from runner.sandbox.box import Sandbox
+from runner.sandbox.compiled import compiled_volume
 from runner.sandbox.engine import Engine
 from runner.sandbox.gpu_facts import access
 from runner.sandbox.images import trial_image
@@ -107,14 +109,28 @@ def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watc
     volume = data_volume(engine, image, manifest.digest, data.public_files(lab.root))
     sandboxes = []
     for one, slot in zip(engines, slots, strict=True):
-        way = access(one, slot.gpu, getattr(lab.settings.trial, "gpu_access", "auto"))
+        way = access(one, slot.gpu, lab.settings.trial.gpu_access)
         sandboxes.append(Sandbox(one, image, lab.settings.trial, volume, way))
         if len(slots) > 1:
             sandboxes[-1].slot, sandboxes[-1].cpuset = slot.name, slot.cpuset
+    if gpu:
+        with watcher.step("compilers"):
+            compiled = _compiled(lab, sandboxes[0], gpu, watcher)
+        for sandbox in sandboxes:
+            sandbox.compiled = compiled
     with watcher.step("isolation"):
         for sandbox in sandboxes:
             inside.require_walls(sandbox)
     return Workshop(lab, engine, sandboxes[0], gpu, manifest, tuple(slots), tuple(sandboxes))
+
+
+def _compiled(lab: Lab, sandbox: Sandbox, gpu: Gpu, watcher: Watcher) -> str:
+    """What any program for this kind of GPU needs compiled, made in this process's turn on the GPU."""
+    stopped = sandbox.engine.stopping.is_set
+    with ExitStack() as stack:
+        if lab.settings.trial.alone != "never":
+            stack.enter_context(turn(sandbox.turns, str(lab.root), watcher.message, stopped=stopped))
+        return compiled_volume(sandbox, f"{gpu.name}, driver {gpu.driver}", watcher.message)
 
 
 def choose_gpu(device: str) -> Gpu | None:

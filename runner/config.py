@@ -42,7 +42,7 @@ class TrialSettings:
     )
     alone: str = "gpu"  # runs of this machine take turns on a `gpu`, `always` (on its CPU too), or `never`
     distrust: str = "rerun"  # `rerun` a training whose GPU was shared or throttled, or only `mark` it
-    memory_mb: int = 4096  # memory and swap together
+    memory_mb: int = 0  # memory and swap together; 0: 4,096 on the CPU, 24,576 beside a GPU
     cpus: float = 0.0  # 0: all of the machine's
     pids: int = 512
     out_mb: int = 1024  # what a trial may leave under /out
@@ -51,6 +51,10 @@ class TrialSettings:
     shm_mb: int = 512  # /dev/shm
     log_kb: int = 1024  # what is kept of a trial's log: half its head, half its tail
     source_kb: int = 256  # the largest train.py that is accepted
+
+    def memory(self, *, gpu: bool) -> int:
+        """MiB of a payload. A GPU's libraries, its pinned memory and the processes that compile take gigabytes."""
+        return self.memory_mb or (24_576 if gpu else 4096)
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "data.vocab_size": (257, 65_536),
     "data.shards": (0, 100_000),
     "trial.budget_seconds": (1, 7 * 86_400),
-    "trial.memory_mb": (64, 1 << 24),
+    "trial.memory_mb": (0, 1 << 24),
     "trial.cpus": (0, 4096),
     "trial.pids": (16, 1 << 20),
     "trial.out_mb": (1, 1 << 20),

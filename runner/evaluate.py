@@ -32,6 +32,7 @@ from runner.parts import Watcher
 from runner.report.text import clean
 from runner.sandbox.box import Box, Sandbox
 from runner.sandbox.evidence import MemoryWatch
+from runner.sandbox.payloads import PLACES
 from runner.sandbox.volumes import archive
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
@@ -133,7 +134,7 @@ class Evaluator:
     @contextmanager
     def _box(self, tag: str, name: str, source: bytes, life: float) -> Iterator[Box]:
         """A box of the sandbox, once it is this process's turn on the device, which is left as it was found."""
-        code = archive({**self._prepare, "train/train.py": source}, ("data",))
+        code = archive({**self._prepare, "train/train.py": source}, PLACES)
         alone = self._lab.settings.trial.alone
         device, stopped = self._sandbox.turns, self._sandbox.engine.stopping.is_set
         with ExitStack() as stack:

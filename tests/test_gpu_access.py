@@ -16,7 +16,8 @@ from runner.jobs.check_machine import of_access
 from runner.sandbox import dialect, gpu_facts, gpu_toolkit
 from runner.sandbox.finding import MISSING, NOTE, OK
 from runner.sandbox.gpu_access import Facts, Library, plan_access
-from runner.sandbox.spec import ContainerSpec, GpuAccess, Limits, body
+from runner.sandbox.gpu_words import GpuAccess
+from runner.sandbox.spec import ContainerSpec, Limits, body
 
 GPU = Gpu()
 SLICE = Gpu(uuid=MIG, minor=1, parent=UUID, instance=(3, 0))

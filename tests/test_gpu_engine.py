@@ -25,8 +25,8 @@ from runner.sandbox.box import Sandbox
 from runner.sandbox.engine import Engine
 from runner.sandbox.finding import DIFFERS, OK, Finding
 from runner.sandbox.gpu_access import plan_access
+from runner.sandbox.gpu_words import DRIVER_LIBRARIES, GpuAccess
 from runner.sandbox.images import image_name
-from runner.sandbox.spec import DRIVER_LIBRARIES, GpuAccess
 
 pytestmark = pytest.mark.engine
 SMALL = TrialSettings(memory_mb=256, cpus=1.5, pids=32, out_mb=8, out_files=64, tmp_mb=8, shm_mb=8)

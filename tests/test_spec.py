@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.sandbox.spec import ContainerSpec, GpuAccess, Limits, Mount, body
+from runner.sandbox.gpu_words import GpuAccess
+from runner.sandbox.spec import ContainerSpec, Limits, Mount, body
 
 LIMITS = Limits(memory_mb=100, cpus=1.5, pids=32, tmp_mb=8, shm_mb=4)
 SPEC = ContainerSpec(

@@ -18,6 +18,7 @@ from runner import assemble
 from runner.config import TrialSettings
 from runner.errors import MissingError
 from runner.lab import Lab
+from runner.machine.gpu import Gpu
 from runner.sandbox import gpu_facts, gpu_toolkit
 from runner.sandbox.engine import Engine, EngineInfo
 from runner.sandbox.finding import MISSING, NOTE, OK, Finding, finding
@@ -74,12 +75,15 @@ def engine(connected: Engine, settings: TrialSettings) -> Iterator[Finding]:
 
 
 def _gpu_access(connected: Engine, settings: TrialSettings) -> Iterator[Finding]:
-    try:
-        gpu = assemble.choose_gpu(settings.device)
-    except MissingError:
-        return  # said above
-    if gpu:
+    if gpu := _assigned(settings):
         yield from of_access(gpu_facts.gather(connected), gpu, settings.gpu_access)
+
+
+def _assigned(settings: TrialSettings) -> Gpu | None:
+    try:
+        return assemble.choose_gpu(settings.device)
+    except MissingError:  # told by a line of its own
+        return None
 
 
 def of_access(facts: Facts, gpu: Assigned, wanted: str) -> Iterator[Finding]:
@@ -144,10 +148,9 @@ def _clock(connected: Engine) -> Finding:
 def _memory(connected: Engine, settings: TrialSettings) -> Finding:
     total = int(connected.raw.get("MemTotal") or 0) >> 20
     free = psutil.virtual_memory().available >> 20 if connected.local else total
-    shown = f"{free:,} MiB free of {total:,}; a trial may take {settings.memory_mb:,}"
+    wanted = settings.memory(gpu=_assigned(settings) is not None)
+    shown = f"{free:,} MiB free of {total:,}; a trial may take {wanted:,}"
     advice = (
         "A trial is killed for memory by the kernel of a machine that has too little: lower trial.memory_mb"
     )
-    return finding(
-        "memory", OK if free >= settings.memory_mb else NOTE, f"{settings.memory_mb:,} MiB", shown, advice
-    )
+    return finding("memory", OK if free >= wanted else NOTE, f"{wanted:,} MiB", shown, advice)

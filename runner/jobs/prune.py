@@ -35,6 +35,7 @@ TEMPORARY = (
     "runner-error-",
     "autoresearch-wheels-",
     "autoresearch-base-",
+    "autoresearch-compiled-",
     "autoresearch-ssh-",
 )
 OF_A_TRIAL = ("checkpoint.tar", "attempt-*.log")

@@ -122,7 +122,7 @@ def _bench(
     if len(shop.sandboxes) == 1:
         evaluator = Evaluator(lab, shop.sandbox, teller)
         return RunBench(run, evaluator, teller), evaluator
-    _crowded(lab, len(shop.sandboxes), teller)
+    _crowded(lab, len(shop.sandboxes), shop.gpu is not None, teller)
     devices = [
         Trainer(slot.name, Evaluator(lab, sandbox, teller.slot(slot.name)), sandbox)
         for slot, sandbox in zip(shop.slots, shop.sandboxes, strict=True)
@@ -134,9 +134,10 @@ def _bench(
     return bench, Anywhere(pool)
 
 
-def _crowded(lab: Lab, count: int, teller: Teller) -> None:
+def _crowded(lab: Lab, count: int, gpu: bool, teller: Teller) -> None:
     """Tells where trainings side by side may want more memory than the machine has."""
-    there, each = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20, lab.settings.trial.memory_mb
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    each = lab.settings.trial.memory(gpu=gpu)
     if count * each > there:
         teller.message(
             f"{count} trainings side by side may take {count * each:,} MiB of memory, and the machine has {there:,}: "

@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.errors import InfraError
 from runner.sandbox import used
 from runner.sandbox.base import debian_base
-from runner.sandbox.build import Progress, build, image_id, pull
+from runner.sandbox.build import Progress, build, building, image_id, pull
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.gateway import IMAGES, host_certificates
 from runner.sandbox.spec import LABEL
@@ -82,13 +82,16 @@ def _built(
 ) -> str:
     if found := image_id(engine, used.hold(name)):
         return found
-    context: dict[str, Path | bytes] = {"Dockerfile": dockerfile, "certificates.pem": host_certificates()}
-    passed = {key: os.environ[key] for key in PASSED if key in os.environ}
-    given = {"BASE": _base(engine, release, progress), **passed, **arguments}
-    build(engine, name, context, given, network="host", progress=progress)
-    with faults("removing the build's intermediate image"):
-        engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=agent"]})
-    made = image_id(engine, name)
+    with building(progress):
+        if found := image_id(engine, name):
+            return found
+        context: dict[str, Path | bytes] = {"Dockerfile": dockerfile, "certificates.pem": host_certificates()}
+        passed = {key: os.environ[key] for key in PASSED if key in os.environ}
+        given = {"BASE": _base(engine, release, progress), **passed, **arguments}
+        build(engine, name, context, given, network="host", progress=progress)
+        with faults("removing the build's intermediate image"):
+            engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=agent"]})
+        made = image_id(engine, name)
     if not made:
         raise InfraError(f"the engine built the image {name} and does not have it")
     return made

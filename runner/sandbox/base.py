@@ -30,7 +30,8 @@ def python_base(engine: Engine, python: str, *, cuda: bool, progress: Progress) 
             f"Set image.python in runner.toml to one of: {', '.join(RELEASES)}",
         )
     packages = ["python3", "python3-venv", "util-linux", "coreutils", "findutils"]
-    packages += ["gcc", "libc6-dev", "python3-dev"] if cuda else []
+    # Triton builds in C, inductor what stays on the CPU in C++.
+    packages += ["gcc", "g++", "libc6-dev", "python3-dev"] if cuda else []
     name = f"autoresearch/base:{release}{'-cuda' if cuda else ''}"
     return debian_base(engine, name, release, packages, progress)
 

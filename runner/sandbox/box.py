@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config import TrialSettings
@@ -21,29 +21,18 @@ from runner.sandbox.channel import ContainerChannel
 from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine
 from runner.sandbox.evidence import Ended, Left, MemoryWatch, classify
-from runner.sandbox.spec import LABEL, MIB, ContainerSpec, GpuAccess, Limits, Mount
+from runner.sandbox.gpu_words import GpuAccess
+from runner.sandbox.payloads import LAB_FILES, LAB_MB, Payloads, Plan
+from runner.sandbox.spec import LABEL, MIB, ContainerSpec
 from runner.sandbox.stream import LogReader
 from runner.scoring.protocol import ChannelClosed, ModelFault
 from runner.trial import Ending, Outcome
 
-SEEDS = "/lab/prepare/startup"  # what Python runs first in a training: seeds belong to the runner
-GRACE = 3.0  # seconds after its deadline at which a container ends without the host's help
-LAB_MB, LAB_FILES = 64, 2000
 FLOOD = (
     1024  # times what is kept of a log: a training that writes more is ended, for it costs the host its time
 )
 # What an archive of /out may need for each file beyond its bytes: headers and a path of 4,096 bytes, twice.
 MEMBER_BYTES = 10 << 10
-# Where a payload may look for settings and write: nothing but /tmp, which dies with its container.
-ENVIRONMENT = {
-    "HOME": "/tmp",
-    "LANG": "C.UTF-8",
-    "OMP_WAIT_POLICY": "passive",  # threads that spin slow each other on a machine that does other work too
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONNOUSERSITE": "1",
-    "PYTHONPATH": "/lab",
-    "PYTHONUNBUFFERED": "1",
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,8 @@ class Sandbox:
         self.settings = settings
         self.data_volume = data_volume
         self.access = access
+        self.compiles = access is not None  # whether its payloads have a place for compiled code
+        self.compiled = ""  # name of the volume with what is compiled already (`compiled.py`), if there is one
         self.slot = ""  # of several side by side, which: named in the label of all it makes (`stop.py`)
         self.cpuset = ""  # processors that its payloads may run on; empty: any
         self._kept: set[str] = set()  # names of boxes that the engine may not have removed, for it failed
@@ -117,69 +108,33 @@ class Sandbox:
             code = stack.enter_context(
                 volumes.memory_volume(self.engine, f"{name}-lab", LAB_MB, LAB_FILES, labels, payload_owns=False)
             )
-            mounts = (Mount(out, "/out", read_only=False), Mount(code, "/lab", read_only=False))
-            keeper = stack.enter_context(
-                Container(self.engine, self._keeper(name, mounts, labels, life_seconds))
-            )
+            payloads = Payloads(self._plan(), name, labels, out, code)
+            keeper = stack.enter_context(Container(self.engine, payloads.keeper(life_seconds)))
             keeper.start()
             keeper.put("/lab", lab)
-            yield Box(self, keeper, name, labels, out, code)
+            yield Box(self, keeper, payloads)
 
-    def _keeper(
-        self, name: str, mounts: tuple[Mount, ...], labels: Mapping[str, str], life_seconds: float
-    ) -> ContainerSpec:
-        small = Limits(memory_mb=64 + LAB_MB, cpus=0, pids=16, tmp_mb=1, shm_mb=1)
-        life = f"{life_seconds + GRACE:.0f}"
-        return ContainerSpec(
-            f"{name}-keep", self.image, ("sleep", life), mounts, small, life_seconds, labels, payload=False
+    def _plan(self) -> Plan:
+        return Plan(
+            self.image, self.settings, self.data_volume, self.access, self.cpuset, self.compiles, self.compiled
         )
 
 
 class Box:
     """The containers of one trial, one after the other."""
 
-    def __init__(
-        self, sandbox: Sandbox, keeper: Container, name: str, labels: Mapping[str, str], out: str, code: str
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, keeper: Container, payloads: Payloads) -> None:
         self._sandbox = sandbox
         self._keeper = keeper
-        self._name = name
-        self._labels = labels
-        self._out = out
-        self._code = code
-
-    def _spec(self, stage: str, command: tuple[str, ...], life: float, env: Mapping[str, str]) -> ContainerSpec:
-        settings = self._sandbox.settings
-        limits = Limits(settings.memory_mb, settings.cpus, settings.pids, settings.tmp_mb, settings.shm_mb)
-        limits = replace(limits, cpuset=self._sandbox.cpuset)
-        return ContainerSpec(
-            name=f"{self._name}-{stage}",
-            image=self._sandbox.image,
-            command=command,
-            mounts=(Mount(self._out, "/out", read_only=stage != "train"), Mount(self._code, "/lab")),
-            limits=limits,
-            life_seconds=life + GRACE,
-            labels=self._labels,
-            environment={**ENVIRONMENT, **env},
-            gpu=self._sandbox.access,
-        )
+        self._payloads = payloads
 
     def train_spec(self, budget_seconds: float, seed: int) -> ContainerSpec:
         """The container that `train` runs; `runner check` looks around in one."""
-        env = {
-            "RUNNER_BUDGET_SECONDS": f"{budget_seconds:g}",
-            "RUNNER_SEED": str(seed),
-            "RUNNER_DEVICE": self._sandbox.device,
-            "PYTHONPATH": f"{ENVIRONMENT['PYTHONPATH']}:{SEEDS}",
-        }
-        spec = self._spec("train", ("python", "/lab/train/train.py"), budget_seconds, env)
-        return replace(spec, mounts=(*spec.mounts, Mount(self._sandbox.data_volume, "/lab/data")))
+        return self._payloads.train(budget_seconds, seed)
 
     def model_spec(self, phase: str, life_seconds: float) -> ContainerSpec:
         """The container that `channel` speaks to."""
-        command = ("python", "/lab/prepare/model_host.py")
-        env = {"RUNNER_DEVICE": self._sandbox.device}
-        return replace(self._spec(phase, command, life_seconds, env), stdin=True)
+        return self._payloads.model(phase, life_seconds)
 
     def train(
         self,
@@ -191,6 +146,8 @@ class Box:
         """Runs train.py for at most `budget_seconds` of wall-clock. Raises InfraError only."""
         spec = self.train_spec(budget_seconds, seed)
         volumes.require_volume(self._sandbox.engine, self._sandbox.data_volume)
+        if self._sandbox.compiled:
+            volumes.require_volume(self._sandbox.engine, self._sandbox.compiled, "compiled code")
         with Container(self._sandbox.engine, spec) as container:
             attached = container.attach()
             kept = self._sandbox.settings.log_kb << 10
@@ -227,7 +184,7 @@ class Box:
         try:
             return leftover.read(said, self._sandbox.settings.out_mb)
         except ValueError as error:
-            raise InfraError(f"the keeper of {self._name} could not look at /out: {error}") from None
+            raise InfraError(f"the keeper of {self._payloads.name} could not look at /out: {error}") from None
 
     def save_checkpoint(self, to: Path) -> None:
         """Keeps /out/checkpoint as the engine's own archive, unopened; bounded by what /out may hold."""

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import docker.errors
 
-from runner.errors import UsageError
+from runner.errors import InfraError, UsageError
+from runner.locks import everybodys, locked
+from runner.sandbox import used
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
 
 Progress = Callable[[str, float | None], None]
+
+
+@contextmanager
+def building(progress: Progress) -> Iterator[None]:
+    """One build at a time on this machine: whoever waited looks again whether the image is there by then.
+
+    Two that build the same image would each move its name; what the first was told would be nobody's, and go with the
+    other's remains while it is in use. Raises InfraError.
+    """
+    try:
+        lock = everybodys(used.folder() / "autoresearch-building.lock")
+    except OSError as error:
+        raise InfraError(
+            f"{used.folder()} cannot be written: {os.strerror(error.errno or 0)}",
+            "Builds of images take turns by a file there",
+        ) from None
+    try:
+        if not locked(lock):
+            progress("waiting for another build on this machine", None)
+            locked(lock, wait=True)
+        yield
+    finally:
+        os.close(lock)
 
 
 def image_id(engine: Engine, name: str) -> str:

@@ -14,6 +14,7 @@ from runner.sandbox.view import MountSeen, View
 # What engines mount of their own accord. Of the machine's disk only three files, written by the engine.
 ENGINES_OWN = re.compile(r"/|/proc(/.*)?|/sys(/.*)?|/dev|/dev/(pts|mqueue|shm|console)")
 ENGINES_FILES = re.compile(r"/etc/(hostname|hosts|resolv\.conf)|/run/\.containerenv")
+HARMLESS = ("nosuid", "nodev", "noexec")  # of what can be written
 EMPTY_KINDS = {"tmpfs", "ramfs"}
 DEVICES = {"null": "c 1:3", "zero": "c 1:5", "full": "c 1:7", "random": "c 1:8", "urandom": "c 1:9", "tty": "c 5:0",
            "pts/ptmx": "c 5:2", "ptmx": "c 5:2"}  # fmt: skip
@@ -50,7 +51,8 @@ def places(
 
 
 def _writes(view: View, host: Mapping[str, Any]) -> Iterator[Finding]:
-    allowed = {m["Target"] for m in host["Mounts"] if not m["ReadOnly"]} | {"/tmp", "/dev/shm"}
+    allowed = {m["Target"] for m in host["Mounts"] if not m["ReadOnly"]}
+    allowed |= {target for target, options in host["Tmpfs"].items() if "rw" in options.split(",")}
     root = view.mount("/")
     locked = root is not None and "ro" in root.options
     yield check("root", locked, "read-only", "read-only" if locked else "writable", UPGRADE)
@@ -70,13 +72,13 @@ def _mounts(view: View, host: Mapping[str, Any], *, gpu: bool) -> Iterator[Findi
             problems.append(f"{target} is not mounted")
         elif mode not in seen.options:
             problems.append(f"{target} is not {mode}")
-        elif mode == "rw" and (lost := {"nosuid", "nodev", "noexec"} - seen.options):
+        elif mode == "rw" and (lost := set(HARMLESS) - seen.options):
             problems.append(f"{target} without {', '.join(sorted(lost))}")
         shown.append(f"{target} {mode}")
-    for target in host["Tmpfs"]:
-        seen = view.mount(target)
-        if seen is None or seen.kind != "tmpfs" or {"nosuid", "nodev", "noexec"} - seen.options:
-            problems.append(f"{target} is no tmpfs with nosuid, nodev, noexec")
+    for target, options in host["Tmpfs"].items():
+        seen, needed = view.mount(target), [word for word in HARMLESS if word in options.split(",")]
+        if seen is None or seen.kind != "tmpfs" or set(needed) - seen.options:
+            problems.append(f"{target} is no tmpfs with {', '.join(needed)}")
     expected = ", ".join(shown)
     yield check("volumes", not problems, expected, "; ".join(problems) or expected, UPGRADE)
     known = {*wanted, *host["Tmpfs"]}

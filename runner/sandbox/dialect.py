@@ -12,6 +12,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from runner.sandbox.spec import rights
+
 OWN_FOLDERS = ("/run", "/var/tmp")
 
 
@@ -29,7 +31,7 @@ def for_podman(body: dict[str, Any], seccomp_path: str, name: str) -> dict[str, 
     ]
     host["Tmpfs"] = dict.fromkeys(OWN_FOLDERS, "ro,noexec,nosuid,nodev,size=64k,mode=0755")
     host["Binds"] = [
-        f"{m['Source']}:{m['Target']}:{'ro' if m['ReadOnly'] else 'rw,noexec'},nosuid,nodev"
+        f"{m['Source']}:{m['Target']}:{'ro,nosuid,nodev' if m['ReadOnly'] else rights(m['Target'])}"
         + (",nocopy" if m["Type"] == "volume" else "")
         for m in host.pop("Mounts") + own
     ]

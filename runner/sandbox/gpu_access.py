@@ -14,7 +14,8 @@ from typing import Protocol
 
 from runner.errors import MissingError
 from runner.sandbox.gpu_toolkit import refuse_flawed
-from runner.sandbox.spec import DRIVER_LIBRARIES, PAYLOAD_UID, GpuAccess
+from runner.sandbox.gpu_words import DRIVER_LIBRARIES, GpuAccess
+from runner.sandbox.spec import PAYLOAD_UID
 
 CDI_KIND = "nvidia.com/gpu"
 NEEDED = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvidia-ptxjitcompiler.so.1")

@@ -20,7 +20,7 @@ from typing import Any
 
 from runner.sandbox.engine import Engine
 from runner.sandbox.gpu_access import CDI_KIND, NEEDED, WELCOME, Assigned, Facts, Library, plan_access
-from runner.sandbox.spec import GpuAccess
+from runner.sandbox.gpu_words import GpuAccess
 
 FOLDERS = ("usr/bin", "usr/local/bin", "usr/sbin", "usr/local/nvidia/toolkit")
 HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-cli")

@@ -20,7 +20,7 @@ from runner.config import ImageSettings
 from runner.errors import InfraError, MissingError, UsageError
 from runner.sandbox import used
 from runner.sandbox.base import python_base
-from runner.sandbox.build import Progress, build, image_id, pull
+from runner.sandbox.build import Progress, build, building, image_id, pull
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
 
@@ -33,15 +33,17 @@ def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: boo
     Raises UsageError for a broken Dockerfile or requirements, MissingError and InfraError for the machine.
     """
     name = used.hold(image_name(lab, settings, cuda=cuda))
-    found = image_id(engine, name)
-    if found:
+    if found := image_id(engine, name):
         return found
-    base = _base(engine, settings, cuda=cuda, progress=progress)
-    with tempfile.TemporaryDirectory(prefix="autoresearch-wheels-") as folder:
-        wheels = Path(folder)
-        _download(lab / "images" / "trial.txt", wheels, settings, cuda=cuda, progress=progress)
-        _build(engine, lab, wheels, base, name, progress)
-    made = image_id(engine, name)
+    with building(progress):
+        if found := image_id(engine, name):
+            return found
+        base = _base(engine, settings, cuda=cuda, progress=progress)
+        with tempfile.TemporaryDirectory(prefix="autoresearch-wheels-") as folder:
+            wheels = Path(folder)
+            _download(lab / "images" / "trial.txt", wheels, settings, cuda=cuda, progress=progress)
+            _build(engine, lab, wheels, base, name, progress)
+        made = image_id(engine, name)
     if not made:
         raise InfraError(f"the engine built the image {name} and does not have it")
     return made

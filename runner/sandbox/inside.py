@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import MissingError
-from runner.sandbox import box as boxes
-from runner.sandbox import volumes
+from runner.sandbox import payloads, volumes
 from runner.sandbox.box import Box, Sandbox
 from runner.sandbox.compare import Asked, compare
 from runner.sandbox.container import Container
@@ -79,7 +78,7 @@ def stages(
     code = {**lab_files, "prepare/__init__.py": lab_files.get("prepare/__init__.py", b""),
             "prepare/model_host.py": told, "train/train.py": told}  # fmt: skip
     seconds = SECONDS + data_bytes / BYTES_PER_SECOND
-    with sandbox.box("check", "look", volumes.archive(code, ("data",)), 2 * seconds + 60) as box:
+    with sandbox.box("check", "look", volumes.archive(code, payloads.PLACES), 2 * seconds + 60) as box:
         volumes.require_volume(sandbox.engine, sandbox.data_volume)
         return [_seen(sandbox, box, name, seconds) for name in names]
 
@@ -103,7 +102,7 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
         body={**wanted, "HostConfig": {**wanted["HostConfig"], "Tmpfs": given}},
         bounds={
             "/out": (settings.out_mb, settings.out_files),
-            "/lab": (boxes.LAB_MB, boxes.LAB_FILES),
+            "/lab": (payloads.LAB_MB, payloads.LAB_FILES),
         },
         image_environment=frozenset(word.split("=")[0] for word in config.get("Env") or []),
         outside={name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES} if engine.local else {},

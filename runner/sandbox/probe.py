@@ -28,11 +28,11 @@ CGROUP = ("memory/memory.limit_in_bytes", "memory/memory.memsw.limit_in_bytes", 
           "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us",
           "memory.max", "memory.swap.max", "pids.max", "cpu.max")  # fmt: skip
 WRITES = ("/", "/etc", "/usr/lib", "/var/tmp", "/run", "/dev", "/sys/fs/cgroup", "/lab", "/lab/prepare", "/lab/train",
-          "/lab/data", "/out", "/tmp", "/dev/shm")  # fmt: skip
+          "/lab/data", "/lab/compiled", "/out", "/tmp", "/dev/shm", "/compile")  # fmt: skip
 HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/proc/acpi",
           "/sys/firmware")  # fmt: skip
 UNWRITABLE = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/sys")
-BOUNDED = ("/out", "/tmp", "/dev/shm", "/lab")
+BOUNDED = ("/out", "/tmp", "/dev/shm", "/lab", "/compile")
 CUDA_SECONDS = 30  # for the driver to wake: a GPU without persistence mode takes some
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 # Calls that the filter must refuse, with arguments that do nothing where they reach the kernel.

@@ -12,6 +12,7 @@ from runner.errors import InfraError
 from runner.sandbox import volumes
 from runner.sandbox.dialect import scratch_name
 from runner.sandbox.engine import Engine
+from runner.sandbox.gpu_words import COMPILE
 from runner.sandbox.spec import FILES, ContainerSpec, own_folders
 
 
@@ -22,7 +23,9 @@ def make(engine: Engine, spec: ContainerSpec) -> None:
     try:
         for target, megabytes in own_folders(spec.limits).items():
             name = scratch_name(spec.name, target)
-            volumes.make_in_memory(engine, name, megabytes, FILES, spec.labels, owner=0, mode="1777")
+            volumes.make_in_memory(
+                engine, name, megabytes, FILES, spec.labels, owner=0, mode="1777", programs=target == COMPILE
+            )
     except InfraError:
         with contextlib.suppress(InfraError):
             remove(engine, spec)

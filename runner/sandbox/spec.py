@@ -5,8 +5,7 @@ code of a proposal ever runs in it. A *payload* runs code of a proposal: as an u
 capabilities, under PID 1 that is coreutils' `timeout` owned by root, which the payload can neither signal
 nor trace, so that the container ends by itself even if this program and its deadline are gone.
 
-Of the host's files nothing is ever mounted, with one exception: where a GPU is passed without NVIDIA's toolkit
-(`GpuAccess.libraries`), the libraries of its driver, named one by one, each read-only.
+Of the host's files nothing is ever mounted, with the one exception in `gpu_words.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.sandbox import gpu_words
+from runner.sandbox.gpu_words import COMPILE, COMPILERS, GpuAccess
+
 PAYLOAD_UID = 10001  # has no entry in /etc/passwd and owns nothing in the image
 LABEL = "autoresearch"
 SECCOMP = Path(__file__).parents[2] / "images" / "seccomp.json"
@@ -28,8 +30,6 @@ FILES = 16384  # in /tmp, and in /dev/shm
 # `pids` would let the threads of one run stop another's. The bound of a container is its control group's.
 NPROC_FACTOR = 16
 NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # of a variable that a shell can pass on
-GPU_CAPABILITIES = ("compute", "utility")  # of the driver: no graphics, no video, no display
-DRIVER_LIBRARIES = "/usr/local/nvidia/lib64"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Limits:
     shm_mb: int
     nofile: int = 4096
     cpuset: str = ""  # numbers of the processors that it may run on, "0-3,8"; empty: any
+    compile_mb: int = 0  # of COMPILE, in memory; 0: there is none
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,6 @@ class Mount:
     volume: str
     target: str
     read_only: bool = True
-
-
-@dataclass(frozen=True)
-class GpuAccess:
-    """How one GPU, or one MIG instance, gets into a payload; `gpu_access.plan_access` makes it.
-
-    mode: `toolkit`, `cdi` or `nodes`. uuid: the GPU's, `MIG-…` of an instance. request: what the engine is asked
-    for by name, empty with `nodes`. nodes, libraries: paths on the host and inside. why: for a person.
-    """
-
-    mode: str
-    uuid: str
-    request: str = ""
-    nodes: tuple[tuple[str, str], ...] = ()
-    libraries: tuple[tuple[str, str], ...] = ()
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,8 +105,14 @@ def _unit_limits(spec: ContainerSpec) -> dict[str, int]:
 
 
 def own_folders(limits: Limits) -> dict[str, int]:
-    """What every container may write and nobody else ever sees, by path: megabytes."""
-    return {"/tmp": limits.tmp_mb, "/dev/shm": limits.shm_mb}
+    """What a container may write and nobody else ever sees, by path: megabytes."""
+    compile_mb = {COMPILE: limits.compile_mb} if limits.compile_mb else {}
+    return {"/tmp": limits.tmp_mb, "/dev/shm": limits.shm_mb, **compile_mb}
+
+
+def rights(folder: str) -> str:
+    """How one of `own_folders` is mounted, in the words of mount(8)."""
+    return f"rw,{'exec' if folder == COMPILE else 'noexec'},nosuid,nodev"
 
 
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
@@ -149,61 +140,21 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "ShmSize": limits.shm_mb * MIB,
         # /dev/shm by our own mount, since the engine's bounds bytes alone.
         "Tmpfs": {
-            path: f"rw,noexec,nosuid,nodev,size={size}m,nr_inodes={FILES},mode=1777"
+            path: f"{rights(path)},size={size}m,nr_inodes={FILES},mode=1777"
             for path, size in own_folders(limits).items()
         },
         "Mounts": [
             {"Type": "volume", "Source": m.volume, "Target": m.target, "ReadOnly": m.read_only,
              "VolumeOptions": {"NoCopy": True}}
             for m in spec.mounts
-        ] + _driver_mounts(spec.gpu),
-        "Devices": _gpu_nodes(spec.gpu),
-        "DeviceRequests": _gpu_request(spec.gpu),
+        ] + gpu_words.driver_mounts(spec.gpu),
+        "Devices": gpu_words.nodes(spec.gpu),
+        "DeviceRequests": gpu_words.request(spec.gpu),
         "Init": False,
         "AutoRemove": False,  # races with reading the state; removed in `finally` and by the reaper
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "none"},  # the log is read from the attached stream, bounded, by us
     }  # fmt: skip
-
-
-def _gpu_request(gpu: GpuAccess | None) -> list[dict[str, Any]]:
-    if gpu is None or not gpu.request:
-        return []
-    if gpu.mode == "cdi":
-        return [{"Driver": "cdi", "DeviceIDs": [gpu.request]}]
-    return [{"Driver": "", "DeviceIDs": [gpu.request], "Capabilities": [["gpu", *GPU_CAPABILITIES]]}]
-
-
-def _gpu_nodes(gpu: GpuAccess | None) -> list[dict[str, Any]]:
-    return [
-        {
-            "PathOnHost": host,
-            "PathInContainer": inside,
-            "CgroupPermissions": "rw",
-        }  # and not m: none can be made
-        for host, inside in (gpu.nodes if gpu else ())
-    ]
-
-
-def _driver_mounts(gpu: GpuAccess | None) -> list[dict[str, Any]]:
-    return [
-        {"Type": "bind", "Source": host, "Target": inside, "ReadOnly": True,
-         "BindOptions": {"Propagation": "rprivate", "NonRecursive": True}}
-        for host, inside in (gpu.libraries if gpu else ())
-    ]  # fmt: skip
-
-
-def _gpu_environment(gpu: GpuAccess | None) -> dict[str, str]:
-    """What decides on GPUs is said to every container, since an image may say `all`.
-
-    An engine whose default runtime is NVIDIA's obeys NVIDIA_VISIBLE_DEVICES in any container; `void` makes it leave
-    one alone (`none` gave all GPUs in versions before 1.18.2).
-    """
-    if gpu and gpu.mode == "toolkit":
-        caps = ",".join(GPU_CAPABILITIES)
-        return {"NVIDIA_VISIBLE_DEVICES": gpu.uuid, "NVIDIA_DRIVER_CAPABILITIES": caps}
-    libraries = {"LD_LIBRARY_PATH": DRIVER_LIBRARIES} if gpu and gpu.libraries else {}
-    return {"NVIDIA_VISIBLE_DEVICES": "void", **libraries}
 
 
 def seccomp_profile() -> str:
@@ -213,7 +164,8 @@ def seccomp_profile() -> str:
 
 def body(spec: ContainerSpec, inherited: Collection[str] = ()) -> dict[str, Any]:
     """The JSON that the engine's `POST /containers/create` takes for `spec`. inherited: variables of the image."""
-    environment = {**spec.environment, **_gpu_environment(spec.gpu)}
+    environment = {**spec.environment, **gpu_words.environment(spec.gpu)}
+    environment |= COMPILERS if spec.limits.compile_mb else {}
     variables = {"PATH", *inherited, *environment}
     command = _watched(spec, variables) if spec.payload else list(spec.command)
     return {

@@ -46,13 +46,18 @@ def make_in_memory(
     *,
     owner: int,
     mode: str = "0755",
+    programs: bool = False,
 ) -> None:
-    """A volume whose files are in memory while a container holds it, and gone with the last that does."""
+    """A volume whose files are in memory while a container holds it, and gone with the last that does.
+
+    programs: whether files in it may be run, or loaded as libraries.
+    """
     # Podman takes `size` for a quota of its own on disk, which most file systems lack; the kernel's other
     # word for the same bound, in pages, it passes on.
     pages = (megabytes << 20) // os.sysconf("SC_PAGE_SIZE")
     size = f"nr_blocks={pages}" if engine.info.name == "podman" else f"size={megabytes}m"
-    options = f"{size},nr_inodes={files},uid={owner},gid={owner},mode={mode},nosuid,nodev,noexec"
+    options = f"{size},nr_inodes={files},uid={owner},gid={owner},mode={mode},nosuid,nodev"
+    options += "" if programs else ",noexec"
     with faults(f"creating the volume {name}"):
         engine.api.create_volume(
             name,
@@ -62,14 +67,14 @@ def make_in_memory(
         )
 
 
-def require_volume(engine: Engine, name: str) -> None:
+def require_volume(engine: Engine, name: str, holds: str = "the training data") -> None:
     """Raises InfraError where the volume is gone: the engine would make an empty one in its place, unasked."""
     with faults(f"looking for the volume {name}"):
         try:
             engine.api.inspect_volume(name)
         except docker.errors.NotFound:
             raise InfraError(
-                f"the engine's volume {name}, which holds the training data, is gone",
+                f"the engine's volume {name}, which holds {holds}, is gone",
                 "Start again: it is filled anew, and the run resumes where it was.",
             ) from None
 

@@ -28,7 +28,6 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 
 import conftest  # noqa: E402
-import psutil  # noqa: E402
 
 from runner import assemble  # noqa: E402
 from runner.evaluate import Evaluator, Job  # noqa: E402
@@ -53,7 +52,6 @@ source = "{source}"
 [trial]
 budget_seconds = {budget:g}
 device = "{device}"
-memory_mb = {memory}
 """
 
 
@@ -232,8 +230,7 @@ def main() -> int:
     default = f"text:{FOLKLORE}" if FOLKLORE.is_dir() else "tales"
     parser.add_argument("--source", default=default)
     given = parser.parse_args()
-    memory = min(65_536, psutil.virtual_memory().total // 2 >> 20) if given.device == "cuda" else 4096
-    settings = SETTINGS.format(source=given.source, budget=given.budget, device=given.device, memory=memory)
+    settings = SETTINGS.format(source=given.source, budget=given.budget, device=given.device)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="autoresearch-gpu-") as folder:
         lab = open_lab(
