@@ -34,9 +34,11 @@ class _Worker:
     done: Any
 
 
-def _begin(folder: Path, lengths: Any, done: Any) -> None:
+def _begin(folder: Path, lengths: Any, done: Any, builder: int) -> None:
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)  # no part outlives a builder that was killed
+    if os.getppid() != builder:  # which may have been before this process came so far
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _Worker.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -134,7 +136,10 @@ def _elsewhere(
     context = multiprocessing.get_context("spawn")  # a fork would inherit threads' locks
     done = context.Value("q", 0)
     pool = concurrent.futures.ProcessPoolExecutor(
-        processes(len(jobs)), context, initializer=_begin, initargs=(folder, np.asarray(lengths), done)
+        processes(len(jobs)),
+        context,
+        initializer=_begin,
+        initargs=(folder, np.asarray(lengths), done, os.getpid()),
     )
     try:
         waiting = {pool.submit(_work, job, compared): job for job in jobs}

@@ -104,7 +104,15 @@ def test_the_last_shard_is_held_out_by_halves_and_the_others_are_trained_on(
     middle = len(stories[2]) // 2
     assert decoded(lab, "val") == [text.strip() for text in stories[2][:middle]]
     assert decoded(lab, "holdout") == [text.strip() for text in stories[2][middle:]]
-    assert decoded(lab, "train") == [text.strip() for text in stories[0] + stories[1]]
+    trained = decoded(lab, "train")
+    assert len(trained) == len(stories[0] + stories[1])
+    dropped = 0
+    for kept, whole in zip(trained, stories[0] + stories[1], strict=True):
+        left = kept.strip().split("\n\n")
+        gone = [part for part in whole.strip().split("\n\n") if not (left and left[0] == part and left.pop(0))]
+        assert left == []  # nothing but whole paragraphs went, those that held-out text has too
+        dropped += len(gone)
+    assert dropped == data.load(lab).raw["duplicates"]["dropped_training_paragraphs"] > 0
     data.verify(lab)
 
 
@@ -134,10 +142,14 @@ def test_row_groups_of_any_size_give_the_same_documents(tmp_path: Path, kind: st
     assert ["".join(d) for part in second for d in part.documents()] == texts[150:]
 
 
-def test_held_out_text_is_bounded(tmp_path: Path, shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_out_text_is_bounded(
+    tmp_path: Path, stories: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, texts in enumerate(stories):
+        write(tmp_path / f"shard_{number}.parquet", list(texts), group=1)
     monkeypatch.setattr(corpus, "HELD_SHARD_BYTES", 10_000)
     monkeypatch.setattr(corpus, "PART_BYTES", 1_000)
-    found = corpus.from_parquet(sorted(shards.iterdir()), "text", lambda part, what: None)
+    found = corpus.from_parquet(sorted(tmp_path.iterdir()), "text", lambda part, what: None)
     for name in corpus.HELD:
         assert 10_000 <= sum(part.weight for part in found.parts[name]) < 30_000
 
@@ -195,9 +207,6 @@ def test_without_pyarrow_the_command_that_mends_it_is_named(lab: Path) -> None:
         "import sys; sys.modules['pyarrow'] = None\n"
         "from pathlib import Path; from runner import data; from runner.config import DataSettings\n"
         "from runner.errors import MissingError\n"
-        "import importlib.util; real = importlib.util.find_spec\n"
-        "sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod(lambda n, p=None, t=None: None)}))\n"
-        "sys.modules.pop('pyarrow'); sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
         "try: data.prepare(Path(sys.argv[1]), DataSettings('parquet:shards', 512, 32), lambda what, part: None)\n"
         "except MissingError as error: print(error)\n"
     )

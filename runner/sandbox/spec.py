@@ -100,7 +100,7 @@ def _unit_limits(spec: ContainerSpec) -> dict[str, int]:
         "core": 0,
         "nofile": limits.nofile,
         "nproc": NPROC_FACTOR * max(limits.pids, 512),
-        "memlock": limits.memory_mb * MIB if spec.gpu else 64 << 10,  # CUDA pins host memory
+        "memlock": 64 << 10,  # what CUDA pins is locked by its driver and not counted here
     }
 
 
