@@ -26,6 +26,7 @@ from runner.config import TrialSettings
 from runner.errors import MissingError, UsageError
 from runner.sandbox import dialect, inside, ssh
 from runner.sandbox.box import Sandbox
+from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine
 from runner.sandbox.finding import DIFFERS
 from runner.sandbox.spec import ContainerSpec, Limits, Mount, body
@@ -239,6 +240,46 @@ def test_a_whole_trial_on_an_engine_at_a_tcp_address(remote: str, lab: Path, run
     assert found["peak_memory_mb"] > 10, (
         "from the engine's statistics: control groups there cannot be read here"
     )
+
+
+class Slow(Relay):
+    """Answers no question for statistics before `seconds` have passed. asked: when each was asked, monotonic."""
+
+    def __init__(self, engine_url: str, seconds: float) -> None:
+        self.seconds, self.asked = seconds, list[float]()
+        super().__init__(engine_url)
+
+    def _pass(self, source: socket.socket, to: socket.socket, asking: bool) -> None:
+        while asking and (head := source.recv(1 << 16, socket.MSG_PEEK)):
+            if b"/stats?" in head.split(b"\r\n", 1)[0]:
+                self.asked.append(time.monotonic())
+                time.sleep(self.seconds)
+            to.sendall(source.recv(len(head)))
+        super()._pass(source, to, asking)
+
+
+@pytest.mark.engine
+def test_statistics_that_come_late_delay_no_kill(engine: Any, image: str, tag: str) -> None:
+    relay = Slow(engine.url, 8.0)
+    far = Engine(relay.url, str(ROOT / "images" / "seccomp.json"))
+    budget = 3.0
+    try:
+        spec = ContainerSpec(
+            f"autoresearch-{tag}-0001-0-slow-train", image, ("sleep", "60"), (), Limits(64, 0, 16, 4, 4), 60,
+            {"autoresearch.run": tag}, payload=False,
+        )  # fmt: skip
+        with Container(far, spec) as container:
+            container.start()
+            ended = container.wait(container.started + budget)
+            late = time.monotonic() - container.started - budget
+    finally:
+        far.close()
+        relay.close()
+    assert ended.killed
+    assert ended.overrun_seconds < 2
+    assert late < 4, "nor does what is asked after the kill wait for them"
+    assert len(relay.asked) == 1, "no second question while the first waits"
+    assert relay.asked[0] < container.started + budget
 
 
 @pytest.mark.engine

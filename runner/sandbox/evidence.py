@@ -7,6 +7,7 @@ engine is on this machine, and the engine's statistics where it is not.
 from __future__ import annotations
 
 import contextlib
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,10 @@ def _checkpoint(left: Left, detail: str) -> tuple[Ending, str]:
 
 
 class MemoryWatch:
-    """Peak memory and OOM kills of a running container. `sample` is cheap and never raises.
+    """Peak memory and OOM kills of a running container. `sample` is cheap, never waits for the engine, never raises.
 
-    cpu_seconds: of CPU that it has taken, where the engine is on this machine.
+    cpu_seconds: of CPU that it has taken, where the engine is on this machine. An engine is asked in a thread of its
+    own, of which a watch has one at most: a deadline that is kept beside it is not the engine's to delay.
     """
 
     def __init__(self, engine: Engine, container_id: str) -> None:
@@ -92,6 +94,7 @@ class MemoryWatch:
         self.peak_mb: float | None = None
         self.oom_kills = 0
         self.cpu_seconds: float | None = None
+        self._asking: threading.Thread | None = None
 
     @property
     def container(self) -> str:
@@ -101,8 +104,9 @@ class MemoryWatch:
     def sample(self) -> None:
         if self._group:
             self._read_kernel(self._group)
-        else:
-            self._ask_engine()
+        elif self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._ask_engine, daemon=True, name="statistics")
+            self._asking.start()
         if self._cpu and (seconds := _cpu_seconds(self._cpu)) is not None:
             self.cpu_seconds = seconds
 
