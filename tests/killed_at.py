@@ -1,12 +1,14 @@
 """The real program, killed by SIGKILL before a line of its own code is carried out.
 
-python tests/killed_at.py --lines FILE loop.py run.py -- go --max-trials 1     write the lines that are reached
+python tests/killed_at.py --lines FILE -- go --max-trials 1                    write the lines that are reached
+python tests/killed_at.py --lines FILE loop.py run.py -- go --max-trials 1     of these modules alone
 python tests/killed_at.py --at loop.py:161 -- --lab DIR go --max-trials 1      die before that line
 """
 
 from __future__ import annotations
 
 import atexit
+import inspect
 import os
 import signal
 import sys
@@ -21,7 +23,7 @@ PACKAGE = Path(runner.__file__).parent
 
 
 def trace(files: set[str], stop: tuple[str, int] | None, seen: set[tuple[str, int]]) -> Any:
-    """A trace function for lines of functions in `files`; what runs while modules are imported is left out."""
+    """A trace function for lines of functions in `files`; the bodies of modules and classes are left out."""
 
     def line(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
@@ -32,7 +34,8 @@ def trace(files: set[str], stop: tuple[str, int] | None, seen: set[tuple[str, in
         return line
 
     def call(frame: FrameType, event: str, argument: Any) -> Any:
-        return line if frame.f_code.co_filename in files and frame.f_code.co_name != "<module>" else None
+        of_function = frame.f_code.co_flags & inspect.CO_OPTIMIZED
+        return line if of_function and frame.f_code.co_filename in files else None
 
     return call
 
@@ -46,7 +49,7 @@ def main() -> None:
         name, number = mine[0].rsplit(":", 1)
         files, stop = {str(PACKAGE / name)}, (str(PACKAGE / name), int(number))
     else:
-        files = {str(PACKAGE / name) for name in mine[1:]}
+        files = {str(PACKAGE / name) for name in mine[1:]} or set(map(str, PACKAGE.rglob("*.py")))
         atexit.register(lambda: write(Path(mine[0]), seen))
     sys.argv = ["runner", *sys.argv[split + 1 :]]
     from runner.cli import main as program

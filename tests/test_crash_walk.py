@@ -7,6 +7,7 @@ engine, is walked line by line below: a spread always, all of it with `--slow`.
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import sys
@@ -19,7 +20,7 @@ import factories
 import pytest
 import recordlab
 import walklab
-from bench_crash import Walk
+from bench_crash import LEFT_OUT, Walk, left_out
 from relay import Relay
 from test_loop import Quiet
 
@@ -82,6 +83,52 @@ def test_killed_before_the_first_trial_is_recorded_the_run_begins_anew(walk: Wal
         assert walk.missed == missed, "the program was not killed"
     finally:
         walk.tag = tag
+
+
+# What is walked
+
+COMES_TO = {  # some of it, by name: a walk that found no such module would say nothing of it
+    "asking.py", "curve.py", "evaluate.py", "holdouts.py", "jobs/research.py", "loop.py", "machine/host.py",
+    "machine/telemetry.py", "record/ledger.py", "record/repo.py", "report/plot.py", "run.py", "sandbox/box.py",
+    "sandbox/container.py", "sandbox/evidence.py", "sandbox/scratch.py", "scoring/client.py", "scoring/phases.py",
+    "trust.py",
+}  # fmt: skip
+
+
+@pytest.mark.engine
+def test_the_walk_over_lines_is_of_every_module_that_a_trial_comes_to_but_those_left_out(walk: Walk) -> None:
+    lines = walk.lines()
+    modules = {line.rpartition(":")[0] for line in lines}
+    assert COMES_TO - modules == set()
+    assert not {name for name in modules if left_out(name)}
+    assert len(lines) > 1500
+
+
+PACKAGE = Path(runner.__file__).parent
+ACTS = {"subprocess", "shutil", "socket", "tempfile", "docker", "requests", "git", "pynvml", "sqlite3"}
+WRITES = {"write_text", "write_bytes", "unlink", "rename", "mkdir", "touch", "rmdir", "savefig", "api"}
+HARMLESS = {"os.environ", "os.get_terminal_size", "os.devnull", "os.name"}
+
+
+def acts(path: Path) -> set[str]:
+    """Names of modules and methods in `path` by which a program changes something outside of itself."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names} & ACTS
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or ""} & ACTS
+        elif isinstance(node, ast.Attribute):
+            of_os = isinstance(node.value, ast.Name) and node.value.id == "os"
+            found |= {f"os.{node.attr}"} - HARMLESS if of_os else {node.attr} & WRITES
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(LEFT_OUT))
+def test_what_the_walk_leaves_out_changes_nothing_outside_of_the_program(name: str) -> None:
+    paths = sorted((PACKAGE / name).glob("*.py")) if name.endswith("/") else [PACKAGE / name]
+    assert paths
+    assert {path.name: acts(path) for path in paths if acts(path)} == {}
 
 
 # The host alone

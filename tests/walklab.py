@@ -38,6 +38,7 @@ budget_seconds = {budget}
 memory_mb = 512
 out_mb = 16
 device = "cpu"
+alone = "{alone}"
 
 [score]
 tokens = 4096
@@ -57,10 +58,13 @@ patience_seconds = 1
 """
 
 
-def make(lab: Path, *, lingers: bool = True) -> Path:
-    """The lab with its data made, committed. lingers: every training is ended by its deadline, three seconds on."""
+def make(lab: Path, *, lingers: bool = True, alone: str = "gpu") -> Path:
+    """The lab with its data made, committed. lingers: every training is ended by its deadline, three seconds on.
+
+    alone: trial.alone; `always` makes the labs of a machine wait for each other.
+    """
     seed = secrets.randbelow(1 << 30)  # a data volume that no other lab has: tests run side by side
-    settings = SETTINGS.format(budget=3 if lingers else 20, python=sys.executable, seed=seed)
+    settings = SETTINGS.format(budget=3 if lingers else 20, python=sys.executable, seed=seed, alone=alone)
     conftest.make_lab(lab, QUICK / "train.py", settings, size=600_000)
     (lab / "prepare" / "model_host.py").rename(lab / "prepare" / "protocol_host.py")
     shutil.copy(QUICK / "model_host.py", lab / "prepare" / "model_host.py")
