@@ -6,7 +6,7 @@ source "${BASH_SOURCE[0]%/*}/common.sh"
 
 lab=${INPUT_LAB:-.}
 out=${INPUT_OUT:-${RUNNER_TEMP:-/tmp}/autoresearch-gate}
-for name in LAB OUT BASE HEAD COMMIT OBJECTS BUDGET RULE; do
+for name in LAB OUT BASE HEAD BRANCH COMMIT OBJECTS BUDGET RULE; do
   value=INPUT_$name
   one_line "${name,,}" "${!value:-}"
 done
@@ -22,6 +22,7 @@ fi
 if [ -n "${INPUT_COMMIT:-}" ]; then # what somebody has read: its author may have pushed since
   [[ $INPUT_COMMIT =~ ^([0-9a-f]{40}|[0-9a-f]{64})$ ]] || fail "commit: the full hash of the commit that was read is needed"
   [ -n "${INPUT_HEAD:-}" ] || fail "commit needs head"
+  [ -n "${INPUT_BRANCH:-}" ] || fail "commit needs branch: the head's, as the request shows it" # no event tells it
   there=$(git -C "$lab" rev-parse --verify --quiet --end-of-options "$INPUT_HEAD^{commit}") ||
     fail "head: there is no such commit"
   [ "$there" = "$INPUT_COMMIT" ] || fail "the head is $there now, not the commit $INPUT_COMMIT that was read: read it again"
@@ -30,6 +31,8 @@ fi
 arguments=(--out "$out" --state "$(state_folder)")
 [ -z "${INPUT_BASE:-}" ] || arguments+=(--base "$INPUT_BASE")
 [ -z "${INPUT_HEAD:-}" ] || arguments+=(--head "$INPUT_HEAD")
+# Another name than a run's is of no use to the program: the event tells it to people.
+[[ ${INPUT_BRANCH:-} != autoresearch/* ]] || arguments+=("--branch=$INPUT_BRANCH")
 [ -z "${INPUT_BUDGET:-}" ] || arguments+=(--budget "$INPUT_BUDGET")
 [ -z "${INPUT_RULE:-}" ] || arguments+=(--rule "$INPUT_RULE")
 [ "${INPUT_FRESH:-false}" != true ] || arguments+=(--fresh)

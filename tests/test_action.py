@@ -239,7 +239,7 @@ def test_who_starts_the_gate_by_hand_names_the_commit_that_they_have_read() -> N
 
 
 def test_a_start_by_hand_without_a_commit_judges_nothing(bed: Bed) -> None:
-    done = bed.run(commit=commit_asked("workflow_dispatch", {"commit": ""}))
+    done = bed.run(commit=commit_asked("workflow_dispatch", {"commit": ""}), branch="wider")
     assert (done.steps["gate"], bed.told) == ("failure", [])
     assert "the full hash" in done.log
 
@@ -352,6 +352,7 @@ def test_what_the_runner_says_becomes_the_outputs_of_the_action(tmp_path: Path) 
         "lab",
         "base",
         "head",
+        "branch",
         "commit",
         "objects",
         "paths",
@@ -475,7 +476,8 @@ def pushed(bed: Bed, name: str, size: int = 0) -> str:
 
 
 def gate_by_hand(bed: Bed, **given: str) -> Any:
-    return bed.run(base="HEAD", head="refs/autoresearch/ci/head", objects="head", **given)
+    told = {"base": "HEAD", "head": "refs/autoresearch/ci/head", "objects": "head", "branch": "wider", **given}
+    return bed.run(**told)
 
 
 def test_the_head_that_was_read_is_judged(bed: Bed) -> None:
@@ -490,7 +492,8 @@ def test_a_head_that_was_pushed_after_the_reading_is_not_judged(tmp_path: Path) 
     assert (done.steps["gate"], bed.told) == ("failure", [])
     assert f"the head is {now} now, not the commit {read_}" in done.log
     step = next(s for s in read(ACTION)["runs"]["steps"] if s.get("id") == "gate")
-    given = {"RUNNER": str(bed.program), "INPUT_LAB": "base", "INPUT_HEAD": now, "INPUT_COMMIT": read_}
+    given = {"RUNNER": str(bed.program), "INPUT_LAB": "base", "INPUT_HEAD": now, "INPUT_COMMIT": read_,
+             "INPUT_BRANCH": "wider"}  # fmt: skip
     assert bed.host.shell(step["run"], given).wait(timeout=20) == 2
 
 
@@ -499,6 +502,34 @@ def test_a_commit_is_of_no_use_without_a_head_to_compare(bed: Bed) -> None:
     done = bed.run(base="HEAD", commit=git(bed.lab, "rev-parse", "HEAD"))
     assert (done.steps["gate"], bed.told) == ("failure", [])
     assert "commit needs head" in done.log
+
+
+def test_a_start_by_hand_without_a_branch_judges_nothing(bed: Bed) -> None:
+    done = gate_by_hand(bed, commit=pushed(bed, "read"), branch="")
+    assert (done.steps["gate"], bed.told) == ("failure", [])
+    assert "commit needs branch" in done.log
+
+
+def branch_asked(head_ref: str, inputs: dict[str, Any]) -> str:
+    """The branch that the workflow tells the action."""
+    step = read(ROOT / ".github/workflows/gate.yml")["jobs"]["train"]["steps"][2]
+    filled: str = fill(step["with"]["branch"], {"github": {"head_ref": head_ref}, "inputs": inputs})
+    return filled
+
+
+def test_the_branch_is_the_events_and_by_hand_the_one_that_was_given() -> None:
+    asked = read(ROOT / ".github/workflows/gate.yml")["on"]["workflow_dispatch"]
+    assert asked["inputs"]["branch"]["required"] is True
+    assert branch_asked("wider", {}) == "wider"
+    assert branch_asked("", {"branch": "autoresearch/nov23"}) == "autoresearch/nov23"
+
+
+@pytest.mark.parametrize("branch", ["autoresearch/nov23", "autoresearch/$(touch canary)", "autoresearch/-x"])
+def test_the_branch_of_a_run_reaches_the_program_as_one_word(branch: str, bed: Bed) -> None:
+    git(bed.lab, "remote", "add", "origin", str(bed.lab))
+    assert bed.run(branch=branch).ok
+    assert bed.told[0]["argv"][-1] == f"--branch={branch}"
+    assert not (bed.host.workspace / "canary").exists()
 
 
 def test_a_commit_that_is_not_a_full_hash_is_refused(bed: Bed) -> None:

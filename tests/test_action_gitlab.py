@@ -60,7 +60,7 @@ def test_the_night_is_of_the_default_branch_and_its_schedule(name: str) -> None:
 def test_no_variable_names_a_program() -> None:
     jobs = [one for one in read(FILE).values() if isinstance(one, dict)]
     lines = [line for one in jobs for line in [*one.get("script", ()), *one.get("after_script", ())]]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         assert "$" not in line, line
     named = {name for one in [read(FILE), *jobs] for name in one.get("variables", {})}
@@ -82,9 +82,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tree
 
 
-def test_nothing_that_the_head_committed_is_uploaded_as_the_gates(checkout: Path, tmp_path: Path) -> None:
-    python = tmp_path / "opt" / ".venv" / "bin" / "python"
+def installed(opt: Path) -> Path:
+    """The administrator's folder; where its Python has to be put."""
+    python = opt / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
+    (opt / "ci").symlink_to(ROOT / "ci")
+    return python
+
+
+def test_nothing_that_the_head_committed_is_uploaded_as_the_gates(checkout: Path, tmp_path: Path) -> None:
+    python = installed(tmp_path / "opt")
     python.write_text('#!/bin/sh\necho "$$ $@"\nexit 2\n')
     python.chmod(0o755)
     file = tmp_path / "step.sh"  # not `bash -c`, which puts the last command in its own place by itself
@@ -97,8 +104,7 @@ def test_nothing_that_the_head_committed_is_uploaded_as_the_gates(checkout: Path
 
 
 def test_the_gate_runs_no_package_of_the_working_tree(checkout: Path, tmp_path: Path) -> None:
-    (tmp_path / "opt" / ".venv" / "bin").mkdir(parents=True)
-    python = tmp_path / "opt" / ".venv" / "bin" / "python"
+    python = installed(tmp_path / "opt")
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     done = subprocess.run(["bash", "-e", "-c", script("gate", tmp_path / "opt")], cwd=checkout,

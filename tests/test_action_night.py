@@ -208,23 +208,100 @@ def test_the_text_of_a_long_night_fits_a_pull_request(words: Any) -> None:
     assert len(words.body("nov23", entries, verified=True, run="").encode()) < 60_000
 
 
-def gate_of(night: Night, branch: str) -> Any:
+def gate_of(night: Night, branch: str, by_hand: bool = False) -> Any:
     """The gate on the branch that was published; what is trained is the business of other tests."""
-    environment = {"GITHUB_HEAD_REF": branch, "PATH": night.gpu.environment["PATH"]}
-    host = Host(night.place / "gate", event(fork=False, branch=branch), **environment)
+    environment = {"PATH": night.gpu.environment["PATH"]}
+    payload, given = event(fork=False, branch=branch), {}
+    if by_hand:  # no payload of a pull request: all is told by who starts it
+        environment |= {"GITHUB_EVENT_NAME": "workflow_dispatch"}
+        payload, given = {"inputs": {}}, {"branch": branch}
+    else:
+        environment |= {"GITHUB_HEAD_REF": branch}
+    host = Host(night.place / "gate", payload, **environment)
     git(night.place, "clone", "-q", str(night.origin), str(host.workspace / "base"))
     done = host.run(runner=RUNNER, lab="base", base="HEAD", head=f"origin/autoresearch/{TAG}", keep="",
-                    state=str(night.place / "state"))  # fmt: skip
+                    state=str(night.place / "state"), **given)  # fmt: skip
     return host, done
 
 
-def test_the_gate_refuses_a_published_branch_whose_record_was_edited(night: Night) -> None:
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_the_gate_refuses_a_published_branch_whose_record_was_edited(by_hand: bool, night: Night) -> None:
     night.pack()
     assert night.publish().ok
     git(night.origin, "update-ref", f"refs/trials/{TAG}/0002", night.base)
-    _, done = gate_of(night, f"autoresearch/{TAG}")
+    _, done = gate_of(night, f"autoresearch/{TAG}", by_hand)
     assert done.outputs["verdict"] == "refused", done.log
     assert "does not verify" in done.summary
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_the_gate_refuses_a_published_branch_whose_seal_was_deleted(by_hand: bool, night: Night) -> None:
+    night.pack()
+    assert night.publish().ok
+    git(night.origin, "update-ref", "-d", f"refs/trials/{TAG}/record")
+    _, done = gate_of(night, f"autoresearch/{TAG}", by_hand)
+    assert done.outputs["verdict"] == "refused", done.log
+    assert "no sealed record" in done.summary
+
+
+def gitlab_gate(night: Night, **variables: str) -> tuple[Any, dict[str, Any]]:
+    """GitLab's job `gate` on the request for the branch that was published, in the clone that the service makes."""
+    opt, folder = night.place / "opt", night.place / "builds"
+    opt.mkdir()
+    (opt / ".venv").symlink_to(Path(RUNNER).parents[1])
+    (opt / "ci").symlink_to(ROOT / "ci")
+    git(night.place, "clone", "-q", str(night.origin), str(folder))
+    git(folder, "checkout", "-q", "--detach", f"origin/autoresearch/{TAG}")
+    service = {
+        "GITLAB_CI": "true", "CI": "true", "CI_MERGE_REQUEST_IID": "3", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": f"autoresearch/{TAG}", "CI_MERGE_REQUEST_PROJECT_ID": "1",
+        "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1", "CI_COMMIT_SHA": git(folder, "rev-parse", "HEAD"), **variables,
+    }  # fmt: skip
+    own = {name: filled(value, service) for name, value in job("gate")["variables"].items()}
+    environment = {"PATH": night.gpu.environment["PATH"], "HOME": str(night.place / "home"), **service, **own,
+                   "DOCKER_HOST": "unix:///nowhere.sock"}  # fmt: skip
+    done = subprocess.run(["bash", "-e", "-c", script("gate", opt)], cwd=folder, env=environment, text=True,
+                          capture_output=True, timeout=120)  # fmt: skip
+    result = folder / "runner-ci" / "result.json"
+    return done, json.loads(result.read_text()) if result.exists() else {}
+
+
+def test_gitlabs_gate_verifies_the_record_of_a_runs_branch(night: Night) -> None:
+    night.pack()
+    assert night.publish().ok
+    done, result = gitlab_gate(night)
+    # It would be trained now, and there is no engine: the next two are refused before that is found out.
+    assert (done.returncode, result["cause"]) == (3, "missing"), done.stdout + done.stderr
+
+
+def test_gitlabs_gate_refuses_a_runs_branch_whose_record_was_edited(night: Night) -> None:
+    night.pack()
+    assert night.publish().ok
+    git(night.origin, "update-ref", f"refs/trials/{TAG}/0002", night.base)
+    done, result = gitlab_gate(night)
+    assert (done.returncode, result["cause"]) == (1, "record"), done.stdout + done.stderr
+
+
+def test_gitlabs_gate_refuses_a_runs_branch_whose_seal_was_deleted(night: Night) -> None:
+    night.pack()
+    assert night.publish().ok
+    git(night.origin, "update-ref", "-d", f"refs/trials/{TAG}/record")
+    done, result = gitlab_gate(night)
+    assert (done.returncode, result["cause"]) == (1, "record-absent"), done.stdout + done.stderr
+
+
+def test_gitlabs_gate_says_nothing_where_the_record_cannot_be_fetched(night: Night) -> None:
+    night.pack()
+    assert night.publish().ok
+    opt = night.place / "elsewhere"
+    opt.mkdir()
+    (opt / "ci").symlink_to(ROOT / "ci")
+    git(night.place, "clone", "-q", str(night.origin), str(night.place / "tree"))
+    shutil.move(night.origin, night.place / "gone.git")
+    done = subprocess.run(["bash", "-e", "-c", script("gate", opt)], cwd=night.place / "tree", text=True,
+                          env={**night.gpu.environment, "INPUT_BRANCH": f"autoresearch/{TAG}"}, capture_output=True,
+                          timeout=60)  # fmt: skip
+    assert done.returncode == 4, done.stdout + done.stderr
 
 
 def test_no_verdict_is_given_where_the_record_cannot_be_fetched(night: Night) -> None:

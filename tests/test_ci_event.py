@@ -89,6 +89,20 @@ def test_options_are_stronger_than_a_payload_which_still_says_who_asked(tmp_path
     assert found.request.number == 12
 
 
+def test_an_option_names_the_branch_where_no_event_does() -> None:
+    assert event.asked("x", "y", None, {}).request is None
+    assert event.asked("x", "y", None, {}, "autoresearch/nov23").request == event.Request(
+        "branch", branch="autoresearch/nov23"
+    )
+
+
+def test_an_option_that_names_a_branch_makes_no_fork_a_branch_of_ours(tmp_path: Path) -> None:
+    payload = written(tmp_path, pull_request("stranger/lab", branch="x"))
+    request = event.asked("", "", payload, {}, "autoresearch/nov23").request
+    assert request is not None
+    assert (request.branch, request.fork, gate.tag_of(request)) == ("autoresearch/nov23", True, "")
+
+
 def test_a_merge_queues_group(tmp_path: Path) -> None:
     group = {
         "base_sha": BASE,

@@ -10,6 +10,7 @@ import recordlab
 import tamperlab
 
 from runner.ci import event, gate
+from runner.ci.summary import summary
 from runner.record.repo import LabRepo
 from runner.record.run import RunFolder
 from runner.record.verify import seal
@@ -60,9 +61,34 @@ def test_a_branch_that_holds_another_commit_than_its_record_is_refused_with_the_
     assert len(found.result.record) >= 1
 
 
-def test_a_branch_without_a_sealed_record_is_judged_and_said_to_be_unverified(night: Night) -> None:
+def test_a_runs_branch_without_a_sealed_record_is_refused_and_told_what_to_push(night: Night) -> None:
     found, to_train = night.look()
-    assert (found.result.record, to_train) == ("absent", True)
+    assert not to_train
+    assert (found.result.verdict, found.result.cause, found.result.record) == (
+        "refused",
+        "record-absent",
+        "absent",
+    )
+    assert "runner verify TAG --seal" in summary(found.result)
+
+
+def test_to_delete_the_seal_spares_nobody_the_verification(night: Night) -> None:
+    sealed(night)
+    recordlab.git(night.lab, "update-ref", "-d", f"refs/trials/{tamperlab.TAG}/record")
+    found, to_train = night.look()
+    assert (found.result.cause, to_train) == ("record-absent", False)
+
+
+@pytest.mark.parametrize("name", ["Night", "a..b", "a/b", "", "x.lock"])
+def test_a_branch_named_as_a_runs_whose_tag_no_run_can_have_is_refused(night: Night, name: str) -> None:
+    found, to_train = sealed(night).look(event.Request("pull_request", branch=f"autoresearch/{name}"))
+    assert (found.result.cause, to_train) == ("record-absent", False)
+
+
+def test_a_branch_that_no_event_names_is_verified_where_an_option_names_it(night: Night) -> None:
+    asked = event.asked("main", night.tip, None, {}, REQUEST.branch)
+    found, to_train = gate.look(night.lab, asked, {}, {})
+    assert (found.result.cause, to_train) == ("record-absent", False)
 
 
 @pytest.mark.parametrize("fork", [True, False])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _FORBIDDEN = ("pull_request_target", "workflow_run", "issue_comment")
 class Request:
     """What asked for the judgement, for people to read. fork: its head is in another repository. All untrusted."""
 
-    kind: str  # pull_request, merge_group, push, merge_request
+    kind: str  # pull_request, merge_group, push, merge_request, branch
     number: int | None = None
     title: str = ""
     branch: str = ""
@@ -43,13 +43,19 @@ class Asked:
     request: Request | None = None
 
 
-def asked(base: str, head: str, payload: Path | None, environment: Mapping[str, str]) -> Asked:
+def asked(
+    base: str, head: str, payload: Path | None, environment: Mapping[str, str], branch: str = ""
+) -> Asked:
     """What is to be compared. Raises UsageError for an event that must not run a stranger's code, or is no event.
 
-    A payload that is named comes first; GitLab's variables before one that the environment alone names.
+    A payload that is named comes first; GitLab's variables before one that the environment alone names. branch: the
+    head's, where no event names it; whether it is a fork's only an event can tell.
     """
     found = _of_event(payload, environment) or _of_gitlab(environment) or Asked(BASES, ("HEAD",))
-    return Asked([base] if base else found.base, [head] if head else found.head, found.request)
+    request = found.request
+    if branch:
+        request = replace(request, branch=branch[:1000]) if request else Request("branch", branch=branch[:1000])
+    return Asked([base] if base else found.base, [head] if head else found.head, request)
 
 
 def _of_event(payload: Path | None, environment: Mapping[str, str]) -> Asked | None:

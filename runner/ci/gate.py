@@ -27,6 +27,11 @@ from runner.record.change import Change, Revisions, printable
 from runner.trial import digest
 
 BRANCH = "autoresearch/"
+UNSEALED = (
+    "The branch has the name of a run's, and no sealed record of that run came with it: nothing says that its commits "
+    "are what the run kept. Seal the record and push it with the trials (runner verify TAG --seal, then git push "
+    "origin 'refs/trials/TAG/*'), or push the commits to a branch of another name."
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def look(
     if wrong := change.trainable(found.train):
         return _ended(gate, results.REFUSED, "no-train-py", f"Not to be trained: {wrong}."), False
     gate, verified = _record(gate, head.sha)
+    if gate.result.record == "absent":
+        return _ended(gate, results.REFUSED, "record-absent", UNSEALED), False
     if not verified:
         reason = f"The record of the run does not verify: {len(gate.result.record)} findings."
         return _ended(gate, results.REFUSED, "record", reason), False
@@ -140,12 +147,12 @@ def _ended(gate: Gate, verdict: str, cause: str, reason: str, **fields: Any) -> 
 
 
 def _record(gate: Gate, head: str) -> tuple[Gate, bool]:
-    """Whether the record of the run whose branch this is verifies, where there is one."""
-    tag = tag_of(gate.result.request)
-    if not tag:
+    """Whether the record of the run whose branch this is verifies, where it is a run's by its name."""
+    if not of_a_run(gate.result.request):
         return gate, True
-    if gate.repo.find(f"refs/trials/{tag}/record") is None:
-        return _with(gate, record="absent"), True
+    tag = tag_of(gate.result.request)
+    if not tag or gate.repo.find(f"refs/trials/{tag}/record") is None:
+        return _with(gate, record="absent"), False
     from runner.record.repo import LabRepo
     from runner.record.verify import verify_sealed
 
@@ -154,11 +161,16 @@ def _record(gate: Gate, head: str) -> tuple[Gate, bool]:
     return _with(gate, record=findings or "verified"), report.holds
 
 
+def of_a_run(request: Request | None) -> bool:
+    """Whether a request comes from a branch of this repository that is named as a run's."""
+    return request is not None and not request.fork and request.branch.startswith(BRANCH)
+
+
 def tag_of(request: Request | None) -> str:
     """The run whose branch a request comes from; "" for another branch, or one of somebody else's repository."""
     from runner.record.tags import check_tag
 
-    if request is None or request.fork or not request.branch.startswith(BRANCH):
+    if request is None or not of_a_run(request):
         return ""
     try:
         return check_tag(request.branch.removeprefix(BRANCH))

@@ -12,6 +12,9 @@ import click
 @click.option("--base", default="", metavar="REV", help="Takes the lab and the incumbent from here.")
 @click.option("--head", default="", metavar="REV", help="Takes train/train.py, and nothing else, from here.")
 @click.option(
+    "--branch", default="", help="The head's branch: a run's record is verified (default: the event's)."
+)
+@click.option(
     "--event",
     "payload",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -37,6 +40,7 @@ def ci(
     lab: Path,
     base: str,
     head: str,
+    branch: str,
     payload: Path | None,
     out: Path,
     state: Path | None,
@@ -59,6 +63,6 @@ def ci(
     from runner.jobs import ci as work
 
     changes = {"trial.budget_seconds": budget, "ratchet.rule": rule}
-    code = work.run(lab, base, head, payload, out, state, changes, fresh=fresh)
+    code = work.run(lab, base, head, payload, out, state, changes, fresh=fresh, branch=branch)
     if code:
         sys.exit(code)

@@ -173,6 +173,7 @@ def run(
     changes: Mapping[str, Any],
     *,
     fresh: bool,
+    branch: str = "",
 ) -> int:
     """One judgement; the exit code. Raises RunnerError and KeyboardInterrupt once the files say what happened."""
     consoles.make(sys.stdout)  # signs that the encoding lacks are written otherwise
@@ -184,7 +185,7 @@ def run(
         workflow.append(environment, "GITHUB_OUTPUT", workflow.outputs(_outputs(UNFINISHED, Path(), Path())))
         raise _harmless(error) from error
     try:
-        asked = event.asked(base, head, payload, environment)
+        asked = event.asked(base, head, payload, environment, branch)
         job.judge(asked, {key: value for key, value in changes.items() if value is not None}, fresh=fresh)
         job.publish(job.result)
     except BaseException as error:
