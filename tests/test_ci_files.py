@@ -115,7 +115,8 @@ def test_junit_has_the_shape_that_others_read(said: str, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cause", ["lab-changed", "stale", "record", "not-python", "failed", "audit", "worse", "same"]
+    "cause",
+    ["lab-changed", "stale", "record", "record-absent", "not-python", "failed", "audit", "worse", "same"],
 )
 def test_what_was_not_reached_is_skipped_in_junit(cause: str) -> None:
     root = ElementTree.fromstring(junit(replace(ci_lab.hostile("x"), cause=cause)))

@@ -21,9 +21,8 @@ LAB, RECORD, SCORE, GAIN = (
     "the head is better than the base",
 )
 # Which of the cases a cause belongs to: those before it went well, those after it were not reached.
-_CASE = {"lab-changed": LAB, "no-train-py": LAB, "stale": LAB, "not-python": SCORE, "record": RECORD, "record-absent": RECORD,
-         "failed": SCORE,
-         "suspicious": SCORE, "audit": SCORE}  # fmt: skip
+_CASE = {"lab-changed": LAB, "no-train-py": LAB, "stale": LAB, "not-python": SCORE, "record": RECORD,
+         "record-absent": RECORD, "failed": SCORE, "suspicious": SCORE, "audit": SCORE}  # fmt: skip
 
 
 def junit(result: Result) -> bytes:
