@@ -31,6 +31,13 @@ state_folder() {
   printf '%s' "${given:-$cache/autoresearch-ci}"
 }
 
+night_lab() {  # $1: the lab of a checkout; where its nights are: a clone in the state, which no checkout cleans
+  local top prefix
+  top=$(git -C "$1" rev-parse --show-toplevel) || fail "lab: no git repository"
+  prefix=$(git -C "$1" rev-parse --show-prefix)
+  printf '%s/nights/%s/%s' "$(state_folder)" "$(realpath -- "$top" | sha256sum | cut -c1-16)" "$prefix"
+}
+
 tag_checked() {  # $1 itself, where it can be a run's tag: the grammar of runner/record/tags.py
   [[ $1 =~ ^[a-z0-9][a-z0-9._-]{0,63}$ && $1 != *..* && $1 != *. && $1 != *.lock ]] ||
     fail "the tag must be 1 to 64 of a-z 0-9 . _ -"

@@ -17,6 +17,11 @@ if [ -n "${INPUT_OBJECTS:-}" ]; then # the other checkout, of heads alone: what 
   collect "$INPUT_OBJECTS" -c gc.reflogExpire=now -c gc.reflogExpireUnreachable=now
 fi
 
+if [ -n "${NIGHT_TAG:-}" ]; then # the runs of nights are in a clone of their own
+  kept=$(night_lab "$lab")
+  [ ! -d "$kept" ] || lab=$kept
+fi
+
 keep=${INPUT_KEEP-14d 40GB}
 read -ra specs <<<"${keep//[$'\n\r']/ }"
 [ "${#specs[@]}" -gt 0 ] || exit 0

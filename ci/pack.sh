@@ -6,8 +6,10 @@ source "${BASH_SOURCE[0]%/*}/common.sh"
 
 lab=${INPUT_LAB:-.}
 tag=$(tag_checked "${NIGHT_TAG:?}")
-base=$(git -C "$lab" rev-parse --verify "${NIGHT_BASE:?}^{commit}")
+kept=$(night_lab "$lab")
+[ ! -d "$kept" ] || lab=$kept # where night.sh has worked
 run=$lab/runs/$tag
+base=$(git -C "$lab" rev-parse --verify "${NIGHT_BASE:?}^{commit}")
 if [ ! -f "$run/ledger.jsonl" ]; then
   echo "the night ended before its first trial: nothing to pack"
   output kept 0

@@ -597,7 +597,7 @@ def test_the_night_hands_its_inputs_to_the_runner_in_a_run_of_its_own(tmp_path: 
     done = bed.run(command="night", agent="claude-code", max_hours="9.5", max_cost="20")
     assert done.ok, done.log
     lab, tag, *rest = bed.told[0]["argv"][1], bed.told[0]["argv"][4], *bed.told[0]["argv"][5:]
-    assert lab == "base"
+    assert re.fullmatch(rf"{bed.host.place}/home/\.cache/autoresearch-ci/nights/[0-9a-f]{{16}}/", lab)
     assert re.fullmatch(r"night-\d{8}-12-2", tag)
     assert rest == ["--new-tag", "--agent=claude-code", "--max-hours=9.5", "--max-cost=20"]
     assert (done.outputs["tag"], done.outputs["kept"]) == (tag, "0")
