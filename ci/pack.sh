@@ -9,15 +9,16 @@ tag=$(tag_checked "${NIGHT_TAG:?}")
 kept=$(night_lab "$lab")
 [ ! -d "$kept" ] || lab=$kept # where night.sh has worked
 run=$lab/runs/$tag
-base=$(git -C "$lab" rev-parse --verify "${NIGHT_BASE:?}^{commit}")
-if [ ! -f "$run/ledger.jsonl" ]; then
-  echo "the night ended before its first trial: nothing to pack"
-  output kept 0
-  exit 0
-fi
 out=${INPUT_OUT:-${RUNNER_TEMP:-/tmp}/autoresearch-night}
 rm -rf "$out"
 mkdir -p "$out"
+base=$(git -C "$lab" rev-parse --verify "${NIGHT_BASE:?}^{commit}")
+if [ ! -f "$run/ledger.jsonl" ]; then
+  echo "the night ended before its first trial: nothing to pack"
+  echo 0 >"$out/kept"
+  output kept 0
+  exit 0
+fi
 hold_tool
 
 [ -f "$run/report.html" ] || "$RUNNER" --lab "$lab" report "$tag" >/dev/null || true
@@ -38,5 +39,6 @@ git -C "$lab" bundle create --quiet "$(realpath -- "$out")/run.bundle" "refs/hea
 
 kept=$(git -C "$lab" rev-list --count "$base..refs/heads/autoresearch/$tag")
 output kept "$kept"
+echo "$kept" >"$out/kept" # for a service whose jobs hand over files and no outputs
 "${RUNNER%/*}/python" -I "${BASH_SOURCE[0]%/*}/night_summary.py" "$lab" "$tag" | summary
 echo "kept $kept; packed into $out"

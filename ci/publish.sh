@@ -37,6 +37,13 @@ if [ "${FORGE:-github}" = gitlab ]; then
   remote=origin
 fi
 
+said=${bundle%/*}/kept # by a machine that nothing else is believed of: all that it can do with it is to have nothing published
+if [[ $bundle == */* && -f $said && ! -L $said && $(head -c 2 "$said") == 0 ]]; then
+  echo "the night kept nothing: there is nothing to publish"
+  output kept 0
+  exit 0
+fi
+
 [[ $base =~ ^[0-9a-f]{40,64}$ ]] || refuse "the base is no commit"
 git check-ref-format "refs/heads/$target" || fail "target: no name of a branch"
 [ -f "$bundle" ] && [ ! -L "$bundle" ] || refuse "there is no bundle"

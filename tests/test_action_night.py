@@ -73,9 +73,9 @@ class Night:
         return self.gpu.temp / "autoresearch-night" / "run.bundle"
 
     def publish(self, **given: str) -> Any:
-        """The other job: all it gets is the bundle."""
-        shutil.copy(self.bundle, self.hosted.workspace / "run.bundle")
-        told = {"runner": RUNNER, "lab": "lab", "tag": TAG, "base": self.base, "bundle": "run.bundle"}
+        """The other job: all it gets is the bundle, in the folder of the artifact."""
+        shutil.copytree(self.bundle.parent, self.hosted.workspace / "night", dirs_exist_ok=True)
+        told = {"runner": RUNNER, "lab": "lab", "tag": TAG, "base": self.base, "bundle": "night/run.bundle"}
         return self.hosted.run(command="publish", token="secret-token", **{**told, **given})
 
     def refs(self) -> list[str]:
@@ -162,6 +162,11 @@ def test_a_night_in_which_nothing_was_kept_is_packed_and_not_published(
     night = Night(tmp_path, research(tmp_path / "made", (2.05, 2.1)))
     assert night.pack()["kept"] == "0"
     assert "nothing was kept of 2 proposals" in night.gpu.files["GITHUB_STEP_SUMMARY"].read_text()
+    before = night.refs()
+    done = gitlab_publish(night)  # where no condition of a workflow keeps the job from running
+    assert (done.returncode, night.refs()) == (0, before), done.stdout + done.stderr
+    assert "the night kept nothing" in done.stdout
+    (night.bundle.parent / "kept").unlink()
     assert night.refused("not what was asked for")
 
 
@@ -177,6 +182,25 @@ def test_a_night_whose_record_was_edited_meanwhile_is_not_packed_for_publishing(
 def test_a_night_that_ended_before_its_first_trial_packs_nothing(night: Night) -> None:
     shutil.rmtree(night.lab / "runs")
     assert night.pack() == {"kept": "0"}
+    done = gitlab_publish(night)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_night_that_says_nothing_of_what_it_kept_and_has_no_bundle_fails(night: Night) -> None:
+    night.pack()
+    for name in ("kept", "run.bundle"):
+        (night.bundle.parent / name).unlink()
+    done = gitlab_publish(night)
+    assert done.returncode == 1
+    assert "there is no bundle" in done.stdout
+
+
+@pytest.mark.parametrize("said", ["2", "", "00", "0x"])
+def test_only_a_zero_says_that_nothing_was_kept(said: str, night: Night) -> None:
+    night.pack()
+    (night.bundle.parent / "kept").write_text(said)
+    assert night.publish().ok
+    assert f"refs/heads/autoresearch/{TAG}" in night.refs()
 
 
 @pytest.fixture
@@ -436,8 +460,7 @@ def gitlab_publish(night: Night) -> Any:
     opt.mkdir()
     (opt / ".venv").symlink_to(Path(RUNNER).parents[1])
     (opt / "ci").symlink_to(ROOT / "ci")
-    (folder / "night").mkdir(parents=True, exist_ok=True)
-    shutil.copy(night.bundle, folder / "night" / "run.bundle")
+    shutil.copytree(night.bundle.parent, folder / "night", dirs_exist_ok=True)
     git(night.origin, "config", "receive.advertisePushOptions", "true")
     service = {"CI_PIPELINE_IID": "1", "CI_COMMIT_SHA": night.base, "CI_DEFAULT_BRANCH": "main",
                "CI_PROJECT_URL": str(night.origin).removesuffix(".git"), "GH_TOKEN": "secret-token"}  # fmt: skip
