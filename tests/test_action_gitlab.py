@@ -33,20 +33,33 @@ def script(name: str, opt: Path) -> str:
     return "\n".join(job(name)["script"]).replace(OPT, str(opt))
 
 
-def starts(name: str, variables: dict[str, str]) -> bool:
-    """Whether a pipeline with these variables has the job."""
+def starts(name: str, variables: dict[str, str]) -> str:
+    """When the job starts in a pipeline with these variables, by the first rule that fits; "" for never."""
     for rule in job(name)["rules"]:
         pairs = [part.split(" == ") for part in rule["if"].split(" && ")]
         if all(filled(a, variables) == filled(b, variables).strip('"') for a, b in pairs):
-            return True
-    return False
+            return str(rule.get("when", "on_success"))
+    return ""
+
+
+REQUEST = {
+    "CI_PIPELINE_SOURCE": "merge_request_event", "CI_DEFAULT_BRANCH": "main", "CI_PROJECT_ID": "7",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "7",
+}  # fmt: skip
 
 
 def test_the_gate_takes_requests_for_the_default_branch_and_no_other() -> None:
-    request = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_DEFAULT_BRANCH": "main"}
-    assert starts("gate", {**request, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"})
-    assert not starts("gate", {**request, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "weakened"})
-    assert not starts("gate", {**request, "CI_PIPELINE_SOURCE": "push"})
+    assert starts("gate", REQUEST) == "on_success"
+    assert not starts("gate", {**REQUEST, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "weakened"})
+    assert not starts("gate", {**REQUEST, "CI_PIPELINE_SOURCE": "push"})
+
+
+@pytest.mark.parametrize("project", ["99", ""])  # "": the fork was deleted meanwhile
+def test_a_request_of_a_fork_waits_for_somebody_and_is_not_green_until_then(project: str) -> None:
+    fork = {**REQUEST, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": project}
+    assert starts("gate", fork) == "manual"
+    assert [rule["allow_failure"] for rule in job("gate")["rules"] if rule.get("when") == "manual"] == [False]
+    assert not starts("gate", {**fork, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "weakened"})
 
 
 @pytest.mark.parametrize("name", ["research", "publish"])
