@@ -274,6 +274,17 @@ def test_what_an_interrupted_trial_left_is_kept_aside(lab: Path) -> None:
     assert "trial 4" in message
 
 
+def test_what_a_crash_cut_short_is_in_no_folder_of_a_trial_afterwards(lab: Path) -> None:
+    repo, folder, ledger = opened(lab)
+    for place in (folder.trial(len(ledger) - 1), folder.new_trial(len(ledger))):  # recorded, and under way
+        place.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.tar.partial", ".sample.json.77.tmp", "log.txt"):
+            (place / name).write_bytes(b"x")
+    reconcile(repo, folder, ledger)
+    assert [path for name in ("*.partial", ".*.tmp") for path in folder.path.rglob(name)] == []
+    assert len(list(folder.path.rglob("log.txt"))) == 2
+
+
 def test_results_edited_by_hand_are_written_again(lab: Path) -> None:
     repo, folder, ledger = opened(lab)
     good = folder.results.read_bytes()

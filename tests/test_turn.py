@@ -124,10 +124,7 @@ def test_two_runs_that_take_turns_train_one_after_the_other(
     tmp_path: Path, engine: Any, image: str, tag: str
 ) -> None:
     """With trial.alone = "always": the events of the engine tell when trainings ran."""
-    lab = walklab.make(tmp_path / "lab")
-    settings = lab / "runner.toml"
-    settings.write_text(settings.read_text().replace('device = "cpu"', 'device = "cpu"\nalone = "always"'))
-    subprocess.run(["git", "commit", "-qam", "alone"], cwd=lab, check=True, env=os.environ | AUTHOR)
+    lab = walklab.make(tmp_path / "lab", alone="always")
     tags = (tag, f"test-{secrets.token_hex(4)}")
     events = [Events(engine, one) for one in tags]
     runs = [walklab.runner(lab, "go", "--tag", one, "--max-trials", "1", "--no-holdout") for one in tags]
@@ -140,12 +137,6 @@ def test_two_runs_that_take_turns_train_one_after_the_other(
     assert all(before[1] < after[0] for before, after in pairwise(had))
     for one in tags:
         walklab.clean(lab, one, engine)
-
-
-AUTHOR = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@localhost"} | {
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@localhost",
-}
 
 
 def test_a_longer_name_from_before_leaves_nothing_behind_a_shorter_one(tmp_path: Path) -> None:

@@ -152,8 +152,9 @@ def _mend_branch(repo: LabRepo, tag: str, chain: list[str], started: bool) -> li
 def _mend_files(folder: RunFolder, ledger: Ledger) -> list[str]:
     messages: list[str] = []
     with explained(folder.path):
-        for path in folder.path.glob(".*.tmp"):  # of a write that a crash cut short
-            path.unlink()
+        for name in (".*.tmp", "trials/*/.*.tmp", "trials/*/*.partial"):  # of a write that a crash cut short
+            for path in folder.path.glob(name):
+                path.unlink()
         folder.trials.mkdir(parents=True, exist_ok=True)
         names = sorted(path.name for path in folder.trials.iterdir() if path.name.isdecimal())
         messages.extend(_abandon(folder, name) for name in names if int(name) >= len(ledger))
