@@ -74,22 +74,33 @@ class Life:
 class Events:
     """The engine's own times of starts and ends, by container id."""
 
-    def __init__(self, engine: Any, tag: str) -> None:
+    def __init__(self, engine: Any, tag: str = "") -> None:
+        """tag: of the run whose containers are followed; of every trial without one."""
         from runner.sandbox.engine import Engine
 
         self._engine = Engine(engine.url)
         self.times: dict[tuple[str, str], float] = {}
         self.started: list[str] = []
-        self._stream = self._engine.api.events(decode=True, filters={"label": [f"autoresearch.run={tag}"]})
+        self.owners: dict[str, str] = {}  # the label, by container
+        label = f"autoresearch.run={tag}" if tag else "autoresearch=trial"
+        self._stream = self._engine.api.events(decode=True, filters={"label": [label]})
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         for event in self._stream:
-            name = event.get("Actor", {}).get("Attributes", {}).get("name", "")
-            if event.get("Type") == "container" and name.endswith("-train"):
+            about = event.get("Actor", {}).get("Attributes", {})
+            name = about.get("name", "")
+            of_trial = about.get("autoresearch.run") != "check"  # that is a look at the walls
+            if event.get("Type") == "container" and name.endswith("-train") and of_trial:
+                self.owners[event["id"]] = about.get("autoresearch.owner", "")
                 if event["Action"] == "start":
                     self.started.append(event["id"])
                 self.times[event["id"], event["Action"]] = event["timeNano"] / 1e9
+
+    def trainings(self, pid: int) -> list[tuple[float, float]]:
+        """Start and end of each training of process `pid`, in order."""
+        mine = [one for one in self.started if self.owners[one].split(":")[-2:-1] == [str(pid)]]
+        return [(self.times[one, "start"], self.times[one, "die"]) for one in mine]
 
     def overrun(self, container: str, budget: float) -> float:
         deadline = time.monotonic() + 10

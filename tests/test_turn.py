@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import recordlab
 import walklab
 from bench_kill import Events
 
@@ -137,6 +138,34 @@ def test_two_runs_that_take_turns_train_one_after_the_other(
     assert all(before[1] < after[0] for before, after in pairwise(had))
     for one in tags:
         walklab.clean(lab, one, engine)
+
+
+@pytest.mark.engine
+def test_a_ci_job_and_a_persons_run_take_turns_on_one_lock(
+    tmp_path: Path, engine: Any, image: str, tag: str
+) -> None:
+    """Two real processes, `runner ci` and `runner go`, with trial.alone = "always"; the lock is the machine's own."""
+    lab = walklab.make(tmp_path / "lab", lingers=False, alone="always")
+    base = recordlab.git(lab, "rev-parse", "HEAD")
+    train = lab / "train" / "train.py"
+    train.write_text(train.read_text().replace("K = 1\n", "K = 2\n"))
+    recordlab.git(lab, "commit", "-qam", "better")
+    head = recordlab.git(lab, "rev-parse", "HEAD")
+    recordlab.git(lab, "reset", "-q", "--hard", base)
+    events = Events(engine)
+    places = ("--out", str(tmp_path / "out"), "--state", str(tmp_path / "state"))
+    runs = [
+        walklab.runner(lab, "ci", "--base", base, "--head", head, *places),
+        walklab.runner(lab, "go", "--tag", tag, "--max-trials", "3", "--no-holdout"),
+    ]
+    told = [walklab.ended(run) for run in runs]
+    assert [code for code, _, _ in told] == [0, 0], told
+    assert '"verdict": "better"' in (tmp_path / "out" / "result.json").read_text()
+    assert any("waiting for cpu, which is in use by process" in err for _, _, err in told)
+    ci, go = (events.trainings(run.pid) for run in runs)
+    assert (len(ci), len(go)) == (2, 4)  # base and head; the baseline and three trials
+    assert all(before[1] < after[0] for before, after in pairwise(sorted(ci + go))), "no two at once"
+    walklab.clean(lab, tag, engine)
 
 
 def test_a_longer_name_from_before_leaves_nothing_behind_a_shorter_one(tmp_path: Path) -> None:
