@@ -345,37 +345,31 @@ def test_what_the_runner_says_becomes_the_outputs_of_the_action(tmp_path: Path) 
     assert "## better" in done.summary
 
 
-@pytest.mark.parametrize("text", HOSTILE[:6])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "lab",
-        "base",
-        "head",
-        "branch",
-        "commit",
-        "objects",
-        "paths",
-        "budget",
-        "rule",
-        "gpu",
-        "state",
-        "runner",
-        "artifact",
-    ],
-)
-def test_nothing_that_is_given_to_the_gate_is_executed(name: str, text: str, tmp_path: Path) -> None:
-    bed = Bed(tmp_path)
-    bed.run(**{name: text.format(canary=bed.canary)})
-    assert not bed.canary.exists()
+OF_GATE = {"lab", "base", "head", "branch", "commit", "objects", "paths", "fresh", "budget", "rule", "gpu", "state",
+           "keep", "artifact", "retention-days", "python", "runner"}  # fmt: skip
+OF_NIGHT = {"lab", "tag", "agent", "model", "max-hours", "max-trials", "max-cost", "budget", "rule", "gpu", "state",
+            "keep", "artifact", "retention-days", "python", "runner"}  # fmt: skip
+OF_PUBLISH = {"bundle", "target"}  # and lab, tag, base
 
 
-@pytest.mark.parametrize("name", ["lab", "tag", "agent", "model", "max_hours", "max_cost", "rule", "gpu"])
-def test_nothing_that_is_given_to_the_night_is_executed(name: str, tmp_path: Path) -> None:
-    for text in HOSTILE[:6]:
-        bed = Bed(tmp_path / str(HOSTILE.index(text)))
-        bed.run(**{"command": "night", "max_trials": "1", name: text.format(canary=bed.canary)})
-        assert not bed.canary.exists()
+def test_every_input_of_the_action_is_of_the_gate_the_night_or_the_publishing() -> None:
+    assert OF_GATE | OF_NIGHT | OF_PUBLISH | {"command", "token"} == set(read(ACTION)["inputs"])
+
+
+@pytest.mark.parametrize("name", sorted(OF_GATE))
+def test_nothing_that_is_given_to_the_gate_is_executed(name: str, bed: Bed) -> None:
+    for text in HOSTILE:
+        said = text.format(canary=bed.canary)
+        bed.run(**{"keep": "14d", name.replace("-", "_"): said})
+        assert not bed.canary.exists(), text
+
+
+@pytest.mark.parametrize("name", sorted(OF_NIGHT))
+def test_nothing_that_is_given_to_the_night_is_executed(name: str, bed: Bed) -> None:
+    for text in HOSTILE:
+        said = text.format(canary=bed.canary)
+        bed.run(**{"command": "night", "max_trials": "1", "keep": "14d", name.replace("-", "_"): said})
+        assert not bed.canary.exists(), text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

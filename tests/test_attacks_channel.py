@@ -28,6 +28,7 @@ ATTACKED = {
     "loading_hangs": (Ending.TIMEOUT, "load_model took longer"),
     "loading_takes_all_memory": (Ending.OOM, "memory"),
     "loads_as_nothing": (Ending.INVALID, ""),
+    "answers_nan": (Ending.INVALID, "finite"),
     "answers_infinity": (Ending.INVALID, "finite"),
     "answers_wrong_shapes": (Ending.INVALID, "shape"),
     "answers_a_gigabyte": (Ending.INVALID, "shape"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from attack_lab import ATTACKS, Arena, Want, contained, groups, look
+from attack_lab import ATTACKS, Arena, Want, contained, groups, look, processes
 
 from runner.sandbox.box import Box
 from runner.trial import Ending
@@ -27,6 +31,19 @@ ATTACKED = {
     "kills_itself": Want(Ending.CRASH),
     "stops_itself": Want(Ending.TIMEOUT, budget=1.0),
 }
+
+
+def test_a_process_that_names_a_container_in_its_command_line_is_found() -> None:
+    mark = secrets.token_hex(32)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", mark])
+    try:
+        (found,) = processes([mark])
+        assert f"process {process.pid} " in found
+        assert processes([mark], but=Path(f"/proc/{process.pid}/comm").read_text().strip()) == []
+    finally:
+        process.kill()
+        process.wait()
+    assert processes([mark]) == []
 
 
 def test_every_attack_is_listed() -> None:
