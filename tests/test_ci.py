@@ -46,8 +46,8 @@ class Job:
         self.git("switch", "-q", "main")
         return head
 
-    def environment(self, head: str, **more: str) -> dict[str, str]:
-        payload = pull_request(title="Wider @all <b>`x`", branch="topic")
+    def environment(self, head: str, payload: dict[str, Any] | None = None, **more: str) -> dict[str, str]:
+        payload = payload or pull_request(title="Wider @all <b>`x`", branch="topic")
         payload["pull_request"]["base"]["sha"] = self.git("rev-parse", "main")
         payload["pull_request"]["head"]["sha"] = head
         (self.top / "event.json").write_text(json.dumps(payload))
@@ -68,10 +68,12 @@ class Job:
         places = ["--out", str(self.top / "out"), "--state", str(self.state)]
         return [sys.executable, "-m", "runner", "--lab", str(self.lab), "ci", *places, *more]
 
-    def run(self, head: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, head: str, *more: str, payload: dict[str, Any] | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.arguments(*more), env=self.environment(head, **environment),
-            cwd=self.top, capture_output=True, text=True, timeout=300,
+            self.arguments(*more), env=self.environment(head, payload, **environment),
+            cwd=self.top, capture_output=True, text=True, timeout=1200 if payload else 300,
         )  # fmt: skip
 
     @property
