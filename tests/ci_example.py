@@ -1,7 +1,8 @@
 """The example of docs/ci.md, made anew on this machine: `python tests/ci_example.py` prints outputs and summary.
 
 A lab of git, a pull request's event, the real program and engine. Takes about ten trainings of 20 seconds at most;
-their scores, and so the numbers, are others every time. That the page's own summary is what the program makes of the
+their scores, and so the numbers, are others every time. Options are those of `runner ci`: a busy machine needs a larger
+--budget. That the page's own summary is what the program makes of the
 trainings it shows is tested by tests/test_ci_example.py.
 """
 
@@ -27,7 +28,7 @@ def main() -> int:
         wider = job.source.replace("WIDTH = 16", "WIDTH = 32").replace("step == 40", "step == 300")
         assert wider != job.source
         payload = pull_request(title=TITLE, branch=BRANCH)
-        done = job.run(job.head(wider), payload=payload)
+        done = job.run(job.head(wider), *sys.argv[1:], payload=payload)
         sys.stderr.write(done.stderr)
         print((job.top / "output").read_text())
         print("".join(f"> {line}".rstrip() + "\n" for line in (job.top / "summary").read_text().splitlines()))
