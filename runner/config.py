@@ -63,7 +63,7 @@ class ScoreSettings:
     audit_positions: int = 512  # n; a cheat at a fraction f of positions escapes with probability (1 - f)^n
     timeout_seconds: float = 300.0  # for each model container
     load_seconds: float = (
-        20.0  # of it, for load_model and a slower first answer; bounds training after the budget
+        20.0  # of it, for load_model and the first three answers; bounds training after the budget
     )
 
 
@@ -86,7 +86,9 @@ class RatchetSettings:
     max_memory_mb: float = 0.0  # 0: no limit; a version that takes more is not kept
     max_vram_mb: float = 0.0
     suspicious_share: float = 0.3  # a gain in one step above this share of the incumbent's score,
-    suspicious_sigmas: float = 10.0  # and above so many sigmas, is set aside for a person to look at
+    suspicious_sigmas: float = 10.0  # and above so many sigmas, is set aside for a person to look at;
+    jump_sigmas: float = 50.0  # so is one above so many sigmas alone, whatever its share,
+    jump_after: int = 5  # once so many versions after the baseline were kept: early steps are large
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "ratchet.max_vram_mb": (0, 1 << 30),
     "ratchet.suspicious_share": (0.01, 1),
     "ratchet.suspicious_sigmas": (0, 1_000_000),
+    "ratchet.jump_sigmas": (1, 1_000_000),
+    "ratchet.jump_after": (0, 1_000_000),
     "agent.timeout_seconds": (1, 86_400),
     "engine.patience_seconds": (0, 86_400),
     "agent.patience_minutes": (0, 100_000),

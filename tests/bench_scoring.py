@@ -1,11 +1,14 @@
 """Measures the score; pytest does not collect it.
 
-    PYTHONPATH=. TORCH tests/bench_scoring.py honest --count 600   # noise of honest models, refusals
+    PYTHONPATH=. TORCH tests/bench_scoring.py honest --count 600   # honest models scored as in a run: refusals
+    PYTHONPATH=. TORCH tests/bench_scoring.py noise --count 600    # by how much their claims and audits differ
     PYTHONPATH=. TORCH tests/bench_scoring.py attacks              # every cheat, beside the honest model
     python tests/bench_scoring.py cost --torch-python TORCH        # wall-clock, bytes, memory of the host
 
-TORCH is a Python with torch and numpy, python one with the runner. `honest` and `attacks` fork a process
-that has imported torch for each container; `cost` starts real processes.
+TORCH is a Python with torch and numpy, python one with the runner. `noise` and `attacks` fork a process
+that has imported torch for each container; `honest` and `cost` start real processes. `honest` and `noise` write a line
+a model to --out and go on from there when they are started again; `summary` prints what is there. With
+`honest --device cuda` the models run on a GPU, which is how the tolerances of `cuda` are measured.
 """
 
 from __future__ import annotations
@@ -18,146 +21,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scoring_lab import ATTACKS, ROOT, Corpus, forked_host, hosts, make_lab, python_corpus
+from scoring_lab import ATTACKS, Corpus, forked_host, hosts, make_lab, python_corpus
+from scoring_noise import HONEST, honest, in_child, noise, recorded, summarise_honest, summarise_noise, zipf
 
 from runner.config import ScoreSettings
-from runner.scoring import audit as survey
-from runner.scoring import phases
-from runner.scoring.client import ModelClient, batch_rows
+from runner.scoring.client import batch_rows
 from runner.scoring.protocol import ModelFault
 from runner.scoring.score import score
 from runner.scoring.windows import cut
 
-HONEST = ROOT / "tests" / "scoring_honest.py"
-ARCHES = ("gpt", "gpt", "moe", "routed", "gru", "conv", "bigram")
 CONTAINER_ONLY = "carries_state_to_the_next_container"  # writes outside its lab
-CASES = ("equal", "unequal", "kernels")  # batch shapes of audit and claims; kernels chosen by each container
-DTYPES = ("float32", "bfloat16", "autocast")
-
-
-def in_child(work) -> None:
-    """Run `work` in a fork, so that this process never starts torch's threads."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as error:
-            print(f"child: {error!r}", file=sys.stderr)
-            os._exit(1)
-        os._exit(0)
-    if os.waitpid(child, 0)[1] != 0:
-        raise RuntimeError("a child failed")
-
-
-def honest_spec(number: int, rng: np.random.Generator, seed: int) -> dict:
-    """Model `number` of the measurement: every architecture with every precision, sizes at random."""
-    trained = number % 2 == 1
-    arch = ARCHES[number % len(ARCHES)]
-    case = CASES[number // (len(ARCHES) * len(DTYPES)) % len(CASES)]
-    return {
-        "arch": arch,
-        "dtype": DTYPES[number // len(ARCHES) % len(DTYPES)],
-        "vocabulary": 257 if trained else int(rng.choice([64, 257, 512])),
-        "width": int(rng.choice([32, 48, 64, 96, 128])),
-        "depth": int(rng.integers(1, 7)),
-        "window": int(rng.choice([16, 30, 50, 64, 100])),
-        "scale": 1.0 if trained else float(rng.choice([1.0, 3.0, 8.0, 20.0])),
-        "steps": 30 if trained else 0,
-        "kernels": case == "kernels" and "random",
-        "case": case,
-        "seed": 10_000 * seed + number,
-    }
-
-
-def differences(
-    folder: Path, spec: dict, corpus: Corpus, audit_rows: int, claim_rows: int
-) -> tuple[phases.Claims, np.ndarray]:
-    """Claims and audits at 256 positions, with batches of these sizes, through the protocol."""
-    windows = cut(corpus.validation, corpus.token_bytes, spec["window"], 300 * spec["window"])
-    chosen, positions = survey.draw(windows, 256, phases.fresh_rng())
-    answers = []
-    for ask, rows in ((phases.audit, audit_rows), (phases.claim, claim_rows)):
-        plan = phases.Plan(windows, corpus.train, spec["vocabulary"], rows)
-        with forked_host(folder) as channel:
-            client = ModelClient(channel, time.monotonic() + 120)
-            client.start(spec["window"], spec["vocabulary"], rows, 60)
-            answers.append(ask(client, plan, chosen, positions, lambda done, total: None))
-    return answers[1], answers[0]
-
-
-def zipf(vocabulary: int, rng: np.random.Generator) -> Corpus:
-    chance = 1 / np.arange(1, vocabulary + 1)
-    draw = [rng.choice(vocabulary, 100_000, p=chance / chance.sum()).astype(np.uint16) for _ in range(2)]
-    return Corpus(draw[0], draw[1], np.ones(vocabulary, dtype=np.int64))
-
-
-def honest(count: int, seed: int, out: str) -> None:
-    """Noise of `count` honest models, a third of them in each of CASES."""
-    import torch
-
-    sys.path.insert(0, str(HONEST.parent))
-    import scoring_honest
-
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(seed)
-    text = python_corpus()
-    with open(out, "w") as report:
-        for number in range(count):
-            spec = honest_spec(number, rng, seed)
-            corpus = text if spec["steps"] else zipf(spec["vocabulary"], rng)
-            with tempfile.TemporaryDirectory() as name:
-                folder = make_lab(Path(name), HONEST)
-                checkpoint = folder / "out" / "checkpoint"
-                in_child(lambda s=spec, c=checkpoint, t=corpus.train: scoring_honest.build(s, c, t))
-                unequal = (int(rng.choice([1, 3, 7])), int(rng.choice([16, 32])))
-                shapes = unequal if spec["case"] == "unequal" else (16, 16)
-                claims, audits = differences(folder, spec, corpus, *shapes)
-            found = claims.audited - audits
-            device = "cpu" if spec["case"] == "equal" else "cuda"  # a runner on a CPU makes equal shapes only
-            agreement = survey.compare(
-                claims.audited, audits, claims.order, spec["vocabulary"], device, claims.repeat
-            )
-            row = {
-                **spec,
-                "shapes": shapes,
-                "surprise": float(-audits.mean()),
-                "drift": agreement.drift,
-                "switch": agreement.switch,
-                "repeat": agreement.repeat,
-                "refused": not agreement.honest,
-                "max": float(np.abs(found).max()),
-                "mean": float(found.mean()),
-                "rms": float(np.sqrt((found**2).mean())),
-            }
-            report.write(json.dumps(row) + "\n")
-            report.flush()
-    summarise(out)
-
-
-def summarise(path: str) -> None:
-    """The distribution over models of |c − a|: its largest, its root mean square and its mean, in nats."""
-    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
-    print(f"{len(rows)} honest scorings, {sum(r['refused'] for r in rows)} refused")
-    print("precision  case     count | largest: median    99 %     max | rms: max | |mean|: max | drift: max")
-    for case in CASES:
-        repeats = [abs(r["repeat"]) for r in rows if r["case"] == case]
-        print(
-            f"{case}: windows asked for again differ by {max(repeats, default=0):.1e} nats a position at most"
-        )
-    for dtype in DTYPES:
-        for case in CASES:
-            some = [r for r in rows if r["dtype"] == dtype and r["case"] == case]
-            if some:
-                largest = np.array([r["max"] for r in some])
-                numbers = [np.median(largest), np.quantile(largest, 0.99), largest.max()]
-                numbers += [max(r["rms"] for r in some), max(abs(r["mean"]) for r in some)]
-                numbers += [max(r["drift"] for r in some)]
-                print(f"{dtype:9}  {case:8} {len(some):5} |  " + "  ".join(f"{n:9.1e}" for n in numbers))
 
 
 def bigram(corpus: Corpus, checkpoint: Path) -> None:
@@ -298,20 +175,27 @@ def cost(torch_python: str, large: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("honest", "summary", "attacks", "cost"))
+    parser.add_argument("what", choices=("honest", "noise", "summary", "attacks", "cost"))
     parser.add_argument("names", nargs="*", help="attacks to run, by name")
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", default="honest.jsonl")
+    parser.add_argument("--out", default="", help="of honest and noise; default: their name and .jsonl")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of honest")
+    parser.add_argument(
+        "--forks", action="store_true", help="of honest on a CPU: quicker, under a tighter limit"
+    )
     parser.add_argument("--window", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--torch-python", default=os.environ.get("RUNNER_TEST_TORCH_PYTHON", sys.executable))
     given = parser.parse_args()
     if given.what == "honest":
-        honest(given.count, given.seed, given.out)
+        honest(given.count, given.seed, given.out or "honest.jsonl", given.device, given.forks)
+    elif given.what == "noise":
+        noise(given.count, given.seed, given.out or "noise.jsonl")
     elif given.what == "summary":
-        summarise(given.out)
+        out = given.out or "honest.jsonl"
+        (summarise_noise if any("shares" in row for row in recorded(out)) else summarise_honest)(out)
     elif given.what == "attacks":
         attacks(given.window, given.repeats, given.names)
     else:

@@ -37,6 +37,7 @@ ENDINGS = {
     "honest": "ok",
     "hunts_for_targets": "audit",
     "hunts_in_proc": "audit",
+    "is_slow_later_on": "timeout",
     "memorises_training_text": "ok",
     "never_answers": "timeout",
     "patches_the_model_host": "audit",
@@ -53,6 +54,7 @@ ENDINGS = {
     "swaps_the_tokenizer": "ok",
     "trains_across_batches": "audit",
     "trains_across_batches_a_little": "audit",
+    "trains_in_every_answer": "timeout",
     "trains_in_load_model": "timeout",
     "trains_in_the_first_answer": "timeout",
     "trains_within_a_batch": "audit",
@@ -127,11 +129,11 @@ def make_lab(folder: Path, train: Path) -> Path:
 
 
 def hosts(
-    folder: Path, python: str, log: Path | None = None
+    folder: Path, python: str, log: Path | None = None, device: str = "cpu"
 ) -> Callable[[str], AbstractContextManager[PipeChannel]]:
     """Opens model hosts over the lab in `folder`, each a fresh process of `python`, which must have torch."""
     command = [python, str(MODEL_HOST), str(folder / "lab"), str(folder / "out")]
-    return lambda phase: process_channel(command, log, RUNNER_DEVICE="cpu")
+    return lambda phase: process_channel(command, log, RUNNER_DEVICE=device)
 
 
 @contextmanager

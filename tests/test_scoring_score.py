@@ -13,7 +13,7 @@ from runner.config import ScoreSettings
 from runner.scoring.client import BATCH_TOKENS, LOGIT_BYTES, batch_rows
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
-from runner.scoring.score import load_limit, score
+from runner.scoring.score import audit_limit, load_limit, score
 from runner.scoring.windows import cut
 from runner.trial import Ending
 
@@ -216,19 +216,76 @@ def test_logits_that_are_not_finite_are_invalid(value):
     assert refused(broken).ending is Ending.INVALID
 
 
-@pytest.mark.parametrize("slow", ["load", "first answer"])
-def test_time_spent_before_the_first_answer_is_limited(slow):
+LIMITED = ScoreSettings(tokens=6000, audit_positions=100, timeout_seconds=20, load_seconds=0.8)
+
+
+def sleepy(seconds):
+    """A model in whose audit answer k takes `seconds(container, k)` longer, loading being k = -1."""
+    opened = Counter()
+
     def make(phase):
-        model = honest(phase)
-        if slow == "load":
-            time.sleep(1.2)
-        elif phase == "audit":
+        model, container = honest(phase), opened[phase]
+        opened[phase] += 1
+        if phase == "audit":
+            time.sleep(seconds(container, -1))
             answer = model.logits
-            model.logits = lambda *given: (time.sleep(0 if len(model.rows) else 1.2), answer(*given))[1]
+            model.logits = lambda *given: (time.sleep(seconds(container, len(model.rows))), answer(*given))[1]
         return model
 
-    limited = ScoreSettings(tokens=6000, audit_positions=100, timeout_seconds=20, load_seconds=0.8)
-    assert refused(make, settings=limited).ending is Ending.TIMEOUT
+    return make, opened
+
+
+@pytest.mark.parametrize("slow", [-1, 0, 1, 2], ids=["load", "first", "second", "third"])
+def test_time_spent_before_seven_positions_are_answered_is_limited(slow):
+    make, _ = sleepy(lambda container, answer: 1.5 * (answer == slow))
+    assert refused(make, settings=LIMITED).ending is Ending.TIMEOUT
+
+
+def test_being_slow_later_on_buys_no_time_for_the_first_answer():
+    """Half of the later answers are so slow that the first is no slower than thrice the median of the others."""
+    make, _ = sleepy(lambda container, answer: 1.0 if answer == 0 else 0.4)
+    fault = refused(make, settings=LIMITED)
+    assert fault.ending is Ending.TIMEOUT
+    assert "its first 3 answers took" in fault.detail
+    assert fault.numbers["load_seconds"] > 1.0
+
+
+def test_the_same_work_in_every_answer_is_limited_as_in_the_first():
+    make, _ = sleepy(lambda container, answer: 0.5 if answer >= 0 else 0)
+    assert refused(make, settings=LIMITED).ending is Ending.TIMEOUT
+
+
+def test_a_machine_that_was_busy_once_is_no_fault_of_the_model():
+    make, opened = sleepy(lambda container, answer: 1.5 * (container == 0 and answer == 0))
+    result, _ = run(make, settings=LIMITED)
+    assert result.val_bpb == pytest.approx(exact(), rel=1e-6)
+    assert opened["audit"] == 2
+
+
+def test_who_is_slow_every_time_is_given_three_containers():
+    make, opened = sleepy(lambda container, answer: 1.5 * (answer == 0))
+    refused(make, settings=LIMITED)
+    assert (opened["audit"], opened["claims"]) == (3, 0)
+
+
+def test_a_late_answer_may_be_slow_on_a_cpu_where_later_training_shows():
+    make, _ = sleepy(lambda container, answer: 1.5 * (answer == 3))
+    assert run(make, settings=LIMITED)[0].positions == 100
+
+
+def test_all_of_an_audit_is_limited_on_a_gpu_and_not_tried_again():
+    make, opened = sleepy(lambda container, answer: 1.5 * (answer == 3))
+    fault = refused(make, settings=LIMITED, audit_seconds=0.1)
+    assert fault.ending is Ending.TIMEOUT
+    assert "all of its audit" in fault.detail
+    assert opened["audit"] == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "budget", "limit"), [("cpu", 30, np.inf), ("cuda", 30, 2.0), ("cuda", 300, 15.0)]
+)
+def test_an_audit_on_a_gpu_gets_a_twentieth_of_the_budget(device, budget, limit):
+    assert audit_limit(device, budget) == pytest.approx(limit)
 
 
 def test_batches_bound_the_logits_in_the_model_container():

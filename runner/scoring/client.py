@@ -23,6 +23,7 @@ from runner.scoring.protocol import (
     ChannelTimeout,
     Kind,
     ModelFault,
+    Slow,
     expect_header,
     frame,
     reported,
@@ -64,7 +65,7 @@ class ModelClient:
 
         The clock of `load_seconds` starts when torch has been imported and the device is awake, before any
         code of train.py runs. Half of the time that took is added: on a slow or busy machine it is long, and loading
-        is as well. Raises ModelFault.
+        is as well. Raises Slow where it takes longer, and ModelFault.
         """
         woken = -time.monotonic()
         self._receive(Kind.HELLO, 0, self._deadline)
@@ -75,9 +76,8 @@ class ModelClient:
             self._ask(Kind.START, START.pack(window, vocabulary, rows), 0, Kind.READY, limit)
         except ModelFault as fault:
             if fault.ending is Ending.TIMEOUT and limit < self._deadline:
-                raise ModelFault(
-                    Ending.TIMEOUT, f"load_model took longer than the {self.load_limit:.3g} s that it has"
-                ) from None
+                detail = f"load_model took longer than the {self.load_limit:.3g} s that it has"
+                raise Slow(detail, time.monotonic() - began) from None
             raise
         return time.monotonic() - began
 

@@ -88,6 +88,13 @@ class ModelFault(Exception):
         self.numbers = dict(numbers or {})
 
 
+class Slow(ModelFault):
+    """A container that took longer than it may until its first answers: a busy machine may have been why."""
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(Ending.TIMEOUT, detail, {"load_seconds": seconds})
+
+
 _SENTENCES = {
     Code.LOAD: (Ending.INVALID, "train.py could not load its checkpoint for scoring"),
     Code.SHAPE: (

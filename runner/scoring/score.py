@@ -7,9 +7,9 @@ and nothing that comes through the channel.
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,19 +19,84 @@ from runner.scoring import audit as survey
 from runner.scoring import phases
 from runner.scoring.bits import bits_per_byte
 from runner.scoring.client import ModelClient, batch_rows
-from runner.scoring.protocol import ModelFault, OpenChannel
+from runner.scoring.protocol import ModelFault, OpenChannel, Slow
 from runner.scoring.windows import cut
 from runner.trial import Ending, Score
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
 FREE_SECONDS, FREE_SHARE = 1.0, 0.01  # of loading, absolutely and of the training's budget
+AUDIT_SECONDS, AUDIT_SHARE = 2.0, 0.05  # of all of an audit on a GPU, likewise
+TRIES = 3  # containers of each kind, where one is too slow to begin with
+FIRST = len(phases.RAMP)  # answers of the audit after which another model shows as a switch, see order.py
 
 
 def _quiet(phase: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def score(
+@dataclass(frozen=True)
+class Measured:
+    """A score, and what it is believed by.
+
+    spent, whole: seconds that loading and the first answers of the audit took, and loading and all of them.
+    limit: what `spent` may be.
+    """
+
+    score: Score
+    agreement: survey.Agreement
+    spent: float
+    whole: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Clocked:
+    """A container's conversation with its time: `loaded` seconds went before its first answer.
+
+    Refuses an audit container that may have trained on. All that it takes counts, the honest work too, and nothing that
+    it does later buys more: a container could be slow on purpose. Training that is the same in both containers changes
+    no answer between them, so only time bounds it. It has to be over with the first answers, for seven
+    that came from another model show as a switch; the same training again in every answer gains no more than in the
+    first. The claims need no such limit: what is scored, on the mean, is the audit's model.
+    """
+
+    client: ModelClient
+    loaded: float
+
+    @property
+    def spent(self) -> float:
+        return self.loaded + math.fsum(self.client.answers[:FIRST])
+
+    def no_spare_work(self) -> None:
+        """Raises Slow where loading and the first answers took longer than loading may."""
+        if self.spent > self.client.load_limit:
+            raise Slow(_slow(f"its first {FIRST} answers", self.spent, self.client.load_limit), self.spent)
+
+    def no_spare_audit(self, seconds: float) -> float:
+        """Seconds of the whole audit. Raises ModelFault, not Slow, where they are more: it has seen all prefixes."""
+        whole, limit = self.loaded + math.fsum(self.client.answers), self.client.load_limit + seconds
+        if whole > limit:
+            raise ModelFault(Ending.TIMEOUT, _slow("all of its audit", whole, limit), {"audit_seconds": whole})
+        return whole
+
+
+def _slow(what: str, seconds: float, limit: float) -> str:
+    return f"loading the model and {what} took {seconds:.1f} s of the {limit:.3g} s allowed"
+
+
+def score(open_channel: OpenChannel, tokens: NDArray[Any], token_bytes: NDArray[Any], **given: Any) -> Score:
+    """The score of the checkpoint that `open_channel`'s containers hold; arguments as of `measure`.
+
+    Raises ModelFault (audit, invalid, crash, timeout, oom); UsageError where the split or the decoys are too
+    short; whatever `open_channel` raises passes through.
+    """
+    found = measure(open_channel, tokens, token_bytes, **given)
+    if not found.agreement.honest:
+        raise _disagreement(found.score, found.agreement)
+    return found.score
+
+
+def measure(
     open_channel: OpenChannel,
     tokens: NDArray[Any],
     token_bytes: NDArray[Any],
@@ -40,15 +105,15 @@ def score(
     decoys: NDArray[Any],
     device: str,
     settings: ScoreSettings,
+    audit_seconds: float = math.inf,
     on_progress: Progress = _quiet,
-) -> Score:
-    """The score of the checkpoint that `open_channel`'s containers hold.
+) -> Measured:
+    """What `score` rests on; a disagreement of claims and audit is told in it, every other fault is raised.
 
     tokens (L,): the split, may be a memory-map. token_bytes (V,): bytes of text by token, 0 for separators.
     window: tokens of context, W. decoys (P,): training tokens, never the split's own.
     device: `cpu` or `cuda`, what the containers compute on; it sets the tolerance.
-    Raises ModelFault (audit, invalid, crash, timeout, oom); UsageError where the split or the decoys are too
-    short; whatever `open_channel` raises passes through.
+    audit_seconds: what all of the audit may take beyond the time of loading, see `audit_limit`.
     """
     began = time.monotonic()
     windows = cut(tokens, token_bytes, window, settings.tokens)
@@ -57,18 +122,26 @@ def score(
     chosen, positions = survey.draw(windows, settings.audit_positions, phases.fresh_rng())
     wire = [0, 0]
 
-    def converse(phase: str, ask: Callable[..., Any]) -> Any:
+    def converse(phase: str, ask: Callable[..., Any]) -> tuple[Any, Clocked]:
         with open_channel(phase) as channel:
             client = ModelClient(channel, time.monotonic() + settings.timeout_seconds)
-            loaded = client.start(window, vocabulary, plan.rows, settings.load_seconds)
-            answer = ask(client, plan, chosen, positions, lambda done, total: on_progress(phase, done, total))
-            client.bye()
-            _no_spare_work(loaded, client.answers, client.load_limit)
-            wire[0], wire[1] = wire[0] + client.sent, wire[1] + client.received
-            return answer
+            clocked = Clocked(client, client.start(window, vocabulary, plan.rows, settings.load_seconds))
 
-    audits = converse("audit", phases.audit)
-    claims: phases.Claims = converse("claims", phases.claim)
+            def progress(done: int, total: int) -> None:
+                if phase == "audit" and len(client.answers) == FIRST:
+                    clocked.no_spare_work()
+                on_progress(phase, done, total)
+
+            try:
+                answer = ask(client, plan, chosen, positions, progress)
+                client.bye()
+            finally:
+                wire[0], wire[1] = wire[0] + client.sent, wire[1] + client.received
+            return answer, clocked
+
+    audits, clocked = _in_time(lambda: converse("audit", phases.audit))
+    whole = clocked.no_spare_audit(audit_seconds)
+    claims: phases.Claims = _in_time(lambda: converse("claims", phases.claim))[0]
     population = int(windows.counts.sum())
     result = survey.estimate(math.fsum(claims.sums), population, claims.audited, audits)
     agreement = survey.compare(claims.audited, audits, claims.order, vocabulary, device, claims.repeat)
@@ -85,9 +158,7 @@ def score(
         sent_bytes=wire[0],
         received_bytes=wire[1],
     )
-    if not agreement.honest:
-        raise _disagreement(computed, agreement)
-    return computed
+    return Measured(computed, agreement, clocked.spent, whole, clocked.client.load_limit)
 
 
 def load_limit(most: float, budget_seconds: float, train_seconds: float) -> float:
@@ -100,19 +171,26 @@ def load_limit(most: float, budget_seconds: float, train_seconds: float) -> floa
     return min(most, free + max(0.0, budget_seconds - train_seconds))
 
 
-def _no_spare_work(loaded: float, answers: list[float], limit: float) -> None:
-    """Refuse a container that used `load_model` or its first answer for other work, such as training on.
+def audit_limit(device: str, budget_seconds: float) -> float:
+    """Seconds that all of an audit may take beyond those of loading.
 
-    Whatever is done later changes answers between the audit and the claims, and is seen there.
+    Without a limit on a CPU, where claims and audit agree so closely that training later than in the first answers
+    shows. On a GPU rounding may hide that, and a training sees many times the tokens of an audit.
     """
-    usual = statistics.median(answers[1:]) if len(answers) > 1 else math.inf
-    spare = loaded + max(0.0, answers[0] - 3 * usual)
-    if spare > limit:
-        raise ModelFault(
-            Ending.TIMEOUT,
-            f"loading the model and the delay of its first answer took {spare:.1f} s of the {limit:g} s allowed",
-            {"load_seconds": spare},
-        )
+    return max(AUDIT_SECONDS, AUDIT_SHARE * budget_seconds) if device == "cuda" else math.inf
+
+
+def _in_time(converse: Callable[[], tuple[Any, Clocked]]) -> tuple[Any, Clocked]:
+    """What `converse` gives, in a fresh container again where one was too slow: the machine may have been busy.
+
+    Harmless: a container that has been slow has seen seven prefixes at the most, and the next one knows nothing of it.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return converse()
+        except Slow:
+            continue
+    return converse()
 
 
 def _disagreement(computed: Score, agreement: survey.Agreement) -> ModelFault:
