@@ -154,7 +154,7 @@ class Loop:
         noise = standing.noise()
         sigma = noise.sigma if noise.known else 0.0
         own = trial.scores(Role.CANDIDATE) + trial.scores(Role.AFRESH)
-        trial.suspicious = suspicion(own, standing.value, sigma, self.floor, self.rule)
+        trial.suspicious = suspicion(own, standing.value, sigma, self.floor, self.rule, standing.kept)
         if not trial.suspicious:
             return None
         numbers = {"candidate": min(own), "incumbent": standing.value, "sigma": sigma, "floor": self.floor}

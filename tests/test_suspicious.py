@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import factories
@@ -13,9 +13,11 @@ from rich.console import Console
 from runner.agents import history as told
 from runner.agents.observations import observe
 from runner.config import RatchetSettings
+from runner.ratchet import Standing
 from runner.ratchet.suspicious import suspicion
 from runner.record.ledger import Ledger, decode, encode
 from runner.record.results import row
+from runner.record.verify_rule import settings_of
 from runner.report import lines
 from runner.report.status import View, status
 from runner.trial import History, Status, to_json
@@ -61,6 +63,36 @@ def test_a_jump_needs_both_its_share_and_its_sigmas() -> None:
 
 def test_a_share_of_one_turns_the_jump_off() -> None:
     assert not suspicion([0.0], 2.0, 0.005, 0.0, replace(RULE, suspicious_share=1.0))
+
+
+def late(gain: float, sigma: float = 0.002, kept: int = 5, incumbent: float = 2.0) -> bool:
+    return bool(suspicion([incumbent - gain], incumbent, sigma, 0.0, RULE, kept))
+
+
+def test_a_jump_of_fifty_sigmas_is_doubted_whatever_its_share_once_five_versions_were_kept() -> None:
+    assert late(0.101), "5 %"
+    assert not late(0.099)
+    assert not late(0.101, kept=4), "early steps are large"
+    assert not late(0.101, sigma=0.0), "sigma is not known"
+
+
+def test_where_trainings_hardly_differ_a_small_step_is_not_doubted_for_its_sigmas() -> None:
+    assert not late(0.09, sigma=1e-7)
+    assert late(0.11, sigma=1e-7)
+
+
+def test_the_standing_counts_the_versions_that_were_kept() -> None:
+    standing = Standing((2.0, 2.01))
+    for action in ("keep", "discard", "keep"):
+        standing = standing.decided(action, (1.9, 1.91), RULE)
+    assert standing.kept == 2
+
+
+def test_records_from_before_the_jump_by_sigmas_alone_are_judged_without_it() -> None:
+    before = {key: value for key, value in asdict(RULE).items() if not key.startswith("jump_")}
+    rule = settings_of({"ratchet": before})
+    assert not suspicion([1.8], 2.0, 0.001, 0.0, rule, kept=9)
+    assert suspicion([1.8], 2.0, 0.001, 0.0, settings_of({"ratchet": asdict(RULE)}), kept=9)
 
 
 SUSPECT = factories.entry(

@@ -58,11 +58,15 @@ def incumbent_needs(action: str, counted: int, age: int, rule: RatchetSettings) 
 
 @dataclass(frozen=True)
 class Standing:
-    """incumbent: its counted scores. age: proposals decided against it. past: noise of all closed groups."""
+    """incumbent: its counted scores. age: proposals decided against it. past: noise of all closed groups.
+
+    kept: versions kept after the baseline.
+    """
 
     incumbent: tuple[float, ...] = ()
     age: int = 0
     past: Noise = UNKNOWN
+    kept: int = 0
 
     @property
     def value(self) -> float:
@@ -91,5 +95,5 @@ class Standing:
             group = ()
         if action == "keep":
             closed = pool(self.past, [self.incumbent, group])
-            return Standing(counted_after_keep(candidate, rule), 0, closed)
-        return Standing(self.incumbent, self.age + 1, pool(self.past, [group]))
+            return Standing(counted_after_keep(candidate, rule), 0, closed, self.kept + 1)
+        return Standing(self.incumbent, self.age + 1, pool(self.past, [group]), self.kept)

@@ -21,6 +21,7 @@ from runner.record.verify_report import Finder
 from runner.seeds import seed_for
 from runner.trial import Entry, Role
 
+NEVER = 1_000_000.0  # sigmas
 Source = Callable[[str], bytes]  # train.py of a commit; raises UsageError
 
 
@@ -193,7 +194,10 @@ def seeds(entries: Sequence[Entry], seed: int, found: Finder) -> None:
 
 
 def settings_of(raw: Mapping[str, Any]) -> RatchetSettings:
-    """[ratchet] of a header. Raises UsageError."""
+    """[ratchet] of a header. Raises UsageError.
+
+    What the program that wrote it did not know is off: a jump by its sigmas alone.
+    """
     from runner.config import from_dict
 
-    return from_dict({"ratchet": raw.get("ratchet", {})}, "run.json").ratchet
+    return from_dict({"ratchet": {"jump_sigmas": NEVER, **raw.get("ratchet", {})}}, "run.json").ratchet
