@@ -59,10 +59,15 @@ class Lab:
 
 def settings_digest(settings: Mapping[str, Any]) -> str:
     """Of settings as a table of tables: those that change what a score means. Raises KeyError or TypeError."""
-    meaning = {"trial": dict(settings["trial"]), "score": dict(settings["score"])}
+    return hashlib.sha256(json.dumps(meaning(settings), sort_keys=True).encode()).hexdigest()
+
+
+def meaning(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings that change what a score means. Raises KeyError or TypeError."""
+    told = {"trial": dict(settings["trial"]), "score": dict(settings["score"])}
     for cosmetic in ("log_kb", "source_kb", "alone", "distrust", "gpu_access"):
-        meaning["trial"].pop(cosmetic, None)
-    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+        told["trial"].pop(cosmetic, None)
+    return told
 
 
 def open_lab(start: Path) -> Lab:

@@ -23,6 +23,7 @@ from runner.evaluate import Evaluator, Job
 from runner.lab import Lab
 from runner.machine.several import other_machine
 from runner.parts import Trial, Values, Watcher
+from runner.pinned import refuse_other_pins
 from runner.record.files import now
 from runner.record.ledger import Ledger
 from runner.record.message import commit_message
@@ -180,15 +181,26 @@ def _timings(trial: Trial) -> dict[str, float]:
 
 
 def open_run(
-    lab: Lab, repo: LabRepo, folder: RunFolder, pins: Pins, machine: dict[str, Any], say: Callable[[str], None]
+    lab: Lab,
+    repo: LabRepo,
+    folder: RunFolder,
+    pins: Pins,
+    machine: dict[str, Any],
+    say: Callable[[str], None],
+    data: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Starts or resumes the run; the caller holds its lock. Raises UsageError where the pins differ."""
+    """Starts or resumes the run; the caller holds its lock. Raises UsageError where the pins differ.
+
+    data: what is told of the lab's data (`pinned.told_of`).
+    """
+    told = dict(data or {})
     if not folder.exists():
         seed = secrets.randbelow(1 << 31)
-        header = Header(folder.tag, now(), repo.base, pins, _plain(lab.settings), seed, machine)
+        header = Header(folder.tag, now(), repo.base, pins, _plain(lab.settings), seed, machine, data=told)
         folder.create(header)
     header = folder.header()
-    refuse_other_pins(header.pins, pins, f"run {folder.tag}")
+    whose = f"run {folder.tag}"
+    refuse_other_pins(header.pins, pins, whose, header.settings, lab.settings, (header.data, told))
     refuse_other_machine(header.machine, machine, f"run {folder.tag}")
     shutil.rmtree(folder.ahead, ignore_errors=True)  # of a run on several devices that was killed
     ledger = Ledger(folder.ledger)
@@ -197,16 +209,6 @@ def open_run(
     run = Run(lab, repo, folder, ledger, header, machine)
     run.on_message = say
     return run
-
-
-def refuse_other_pins(recorded: Pins, now: Pins, whose: str) -> None:
-    """Raises UsageError that names what has changed since `recorded`."""
-    changed = [f.name for f in dataclasses.fields(Pins) if getattr(recorded, f.name) != getattr(now, f.name)]
-    if changed:
-        raise UsageError(
-            f"{whose} was trained under another {', '.join(changed)}: new scores do not compare with its own",
-            "Put that back as it was, or start a new run: runner go --new-tag",
-        )
 
 
 def refuse_other_machine(recorded: Mapping[str, Any], now: Mapping[str, Any], whose: str) -> None:

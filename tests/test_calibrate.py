@@ -25,7 +25,6 @@ from runner.ratchet import Noise, Standing, standing_of
 from runner.ratchet.calibration import Training, calibrate, independent, sentences
 from runner.ratchet.noise import UNKNOWN
 from runner.record.run import RunFolder
-from runner.run import refuse_other_pins
 from runner.trial import Attempt, Ending, Entry, Role, Status
 
 RULE = RatchetSettings()
@@ -92,11 +91,6 @@ def test_a_lab_measured_before_its_run_is_known_to_the_run(tmp_path: Path) -> No
     for training in trainings(5):
         store.add("a" * 64, training)
     assert measured(RunFolder(tmp_path, "new"), PINS).df == 4
-
-
-def test_what_changed_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="another data, settings"):
-        refuse_other_pins(PINS, replace(PINS, data="x", settings="y"), "run t")
 
 
 def test_a_run_stands_on_a_measured_noise_from_its_start() -> None:

@@ -282,7 +282,7 @@ def test_all_of_an_audit_is_limited_on_a_gpu_and_not_tried_again():
 
 
 @pytest.mark.parametrize(
-    ("device", "budget", "limit"), [("cpu", 30, np.inf), ("cuda", 30, 2.0), ("cuda", 300, 15.0)]
+    ("device", "budget", "limit"), [("cpu", 30, np.inf), ("cuda", 30, 5.0), ("cuda", 300, 15.0)]
 )
 def test_an_audit_on_a_gpu_gets_a_twentieth_of_the_budget(device, budget, limit):
     assert audit_limit(device, budget) == pytest.approx(limit)

@@ -25,6 +25,7 @@ from runner.errors import UsageError
 from runner.evaluate import Evaluator, Job
 from runner.jobs import views
 from runner.lab import Lab
+from runner.pinned import refuse_other_pins, told_of
 from runner.ratchet.calibration import Training, calibrate, independent, sentences
 from runner.ratchet.noise import UNKNOWN, Noise, estimate
 from runner.record.files import atomic_write
@@ -33,7 +34,6 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, existing
 from runner.report import consoles
 from runner.report.screen import Screen
-from runner.run import refuse_other_pins
 from runner.trial import Attempt, Ending, Pins, Status, digest
 
 NAME = "calibration.json"
@@ -144,7 +144,9 @@ def run(lab: Lab, tag: str, trials: int, *, same_seed: bool, as_json: bool) -> N
         screen = stack.enter_context(Screen(consoles.progress()))
         shop = stack.enter_context(assemble.workshop(lab, screen))
         if chosen.folder:
-            refuse_other_pins(chosen.folder.header().pins, shop.pins(), f"run {chosen.folder.tag}")
+            header, whose = chosen.folder.header(), f"run {chosen.folder.tag}"
+            data = (header.data, told_of(shop.manifest))
+            refuse_other_pins(header.pins, shop.pins(), whose, header.settings, lab.settings, data)
         store = Store.open(chosen.path, shop.pins())
         known = store.trainings.setdefault(chosen.digest, [])
         if known:

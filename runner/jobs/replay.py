@@ -23,6 +23,7 @@ from runner.evaluate import Evaluator, Job
 from runner.jobs import views
 from runner.jobs.calibrate import as_recorded, measured
 from runner.lab import Lab
+from runner.pinned import refuse_other_pins, told_of
 from runner.ratchet.noise import UNKNOWN, Noise
 from runner.ratchet.reproduce import Reproduction, reproduces
 from runner.record.files import atomic_write, fresh, stamp
@@ -31,7 +32,6 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder
 from runner.report import consoles
 from runner.report.screen import Screen
-from runner.run import refuse_other_pins
 from runner.trial import Attempt, Ending, Entry, Role, Status, digest
 
 
@@ -120,7 +120,9 @@ def again(
         lab = as_recorded(lab, folder)
         screen = stack.enter_context(Screen(consoles.progress()))
         shop = stack.enter_context(assemble.workshop(lab, screen))
-        refuse_other_pins(entry.pins, shop.pins(), f"trial {number} of {folder.tag}")
+        header, whose = folder.header(), f"trial {number} of {folder.tag}"
+        data = (header.data, told_of(shop.manifest))
+        refuse_other_pins(entry.pins, shop.pins(), whose, header.settings, lab.settings, data)
         if entry.machine and dict(entry.machine) != shop.machine():
             screen.message("this machine, or its engine, is not as it was then: scores may differ for that")
         source = _source(lab, folder, entry)

@@ -25,6 +25,7 @@ from runner.loop import Loop
 from runner.notify.notifier import Notifier, Post
 from runner.notify.senders import Sender, senders
 from runner.parts import Bench, Limits, Watcher
+from runner.pinned import told_of
 from runner.pool import Pool
 from runner.ratchet import Noise
 from runner.record import faults
@@ -79,7 +80,7 @@ def go(
         if lab.settings.ratchet.max_vram_mb and shop.gpu is None:
             raise UsageError("ratchet.max_vram_mb is set, and trials run without a GPU", "Set it to 0")
         teller = Teller(screen, folder, max_trials, ends, max_cost)
-        run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message)
+        run = open_run(lab, repo, folder, shop.pins(), shop.machine(), teller.message, told_of(shop.manifest))
         pages = report.Pages(lab.root, folder)
         stack.callback(_finish, screen, run, pages)
         bench, evaluator = _bench(stack, lab, shop, run, teller)

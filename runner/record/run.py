@@ -32,7 +32,10 @@ _LOCK_SECONDS = 0.5  # a reader that looks whether the run lives holds the lock 
 
 @dataclass(frozen=True)
 class Header:
-    """What is fixed when a run starts. base: the commit that it starts from. settings: the whole of runner.toml."""
+    """What is fixed when a run starts. base: the commit that it starts from. settings: the whole of runner.toml.
+
+    data: source, shape and digests of the data's files; empty in headers from before there was such a field.
+    """
 
     tag: str
     created: str  # UTC, ISO 8601
@@ -42,6 +45,7 @@ class Header:
     seed: int
     machine: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1  # of this format
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def existing(lab_root: Path) -> list[str]:
@@ -226,7 +230,7 @@ def _check(header: Header, tag: str) -> None:
     texts = (header.tag, header.created, header.base, *dataclasses.astuple(header.pins))
     if not all(isinstance(value, str) for value in texts) or type(header.seed) is not int:
         raise TypeError("a value in it is of another kind than it was written with")
-    if not (isinstance(header.settings, dict) and isinstance(header.machine, dict)):
+    if not all(isinstance(table, dict) for table in (header.settings, header.machine, header.data)):
         raise TypeError("its settings are no table")
     if header.tag != tag:
         raise ValueError(f"it is that of the run {header.tag}")

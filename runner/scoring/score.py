@@ -25,7 +25,7 @@ from runner.trial import Ending, Score
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
 FREE_SECONDS, FREE_SHARE = 1.0, 0.01  # of loading, absolutely and of the training's budget
-AUDIT_SECONDS, AUDIT_SHARE = 2.0, 0.05  # of all of an audit on a GPU, likewise
+AUDIT_SECONDS, AUDIT_SHARE = 5.0, 0.05  # of all of an audit on a GPU, likewise
 TRIES = 3  # containers of each kind, where one is too slow to begin with
 FIRST = len(phases.RAMP)  # answers of the audit after which another model shows as a switch, see order.py
 
