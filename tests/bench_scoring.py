@@ -18,9 +18,11 @@ import json
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,7 +110,18 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def cost(torch_python: str, large: bool) -> None:
+def container_start(image: str) -> float:
+    """Median of three: seconds of a container of `image` that imports torch, from its making to its removal."""
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        command = ["docker", "run", "--rm", "--network", "none", image, "python", "-c", "import torch"]
+        subprocess.run(command, check=True)
+        times.append(time.monotonic() - began)
+    return statistics.median(times)
+
+
+def cost(torch_python: str, large: bool, image: str) -> None:
     """Wall-clock beside a plain evaluation of the same windows in one process, bytes on the wire, memory."""
     shape = {"arch": "gpt", "width": 192, "depth": 4, "vocabulary": 2048, "window": 256}
     tokens = ScoreSettings().tokens
@@ -169,6 +182,8 @@ def cost(torch_python: str, large: bool) -> None:
     print(f"processor time: score {spent:.1f} s, of it {shares}; plain {plainly:.1f} s")
     print(f"ratio without the two starts: {(spent - 2 * awake) / plainly:.2f}")
     print(f"sent {result.sent_bytes / 1e6:.1f} MB, received {result.received_bytes / 1e6:.1f} MB")
+    if image:
+        print(f"two starts of a container that imports torch: {2 * container_start(image):.1f} s")
     print(f"host process: peak {after:.0f} MB, of it before the score {before:.0f} MB")
     shutil.rmtree(folder)
 
@@ -186,7 +201,8 @@ def main() -> None:
     )
     parser.add_argument("--window", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--large", action="store_true", help="vocabulary 8,192, windows of 2,048, 2 M tokens")
+    parser.add_argument("--image", default="", help="of trials: cost measures starts of its containers as well")
     parser.add_argument("--torch-python", default=os.environ.get("RUNNER_TEST_TORCH_PYTHON", sys.executable))
     given = parser.parse_args()
     if given.what == "honest":
@@ -199,7 +215,7 @@ def main() -> None:
     elif given.what == "attacks":
         attacks(given.window, given.repeats, given.names)
     else:
-        cost(given.torch_python, given.large)
+        cost(given.torch_python, given.large, given.image)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def audit_limit(device: str, budget_seconds: float) -> float:
 def _in_time(converse: Callable[[], tuple[Any, Clocked]]) -> tuple[Any, Clocked]:
     """What `converse` gives, in a fresh container again where one was too slow: the machine may have been busy.
 
-    Harmless: a container that has been slow has seen seven prefixes at the most, and the next one knows nothing of it.
+    Harmless: it has seen seven prefixes at the most, and the next one, which knows nothing of it, is asked the same.
     """
     for _ in range(TRIES - 1):
         try:
