@@ -36,7 +36,7 @@ from runner.sandbox.payloads import PLACES
 from runner.sandbox.volumes import archive
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
-from runner.scoring.score import audit_limit, load_limit, score
+from runner.scoring.score import allowance, load_limit, score
 from runner.trial import Attempt, Ending, Outcome, Score
 from runner.trust import Trust, again, broken
 
@@ -216,7 +216,7 @@ class Evaluator:
             decoys=self._decoys,
             settings=settings,
             device=self._sandbox.device,
-            audit_seconds=audit_limit(self._sandbox.device, self._lab.settings.trial.budget_seconds),
+            allowed=allowance(self._sandbox.device, self._lab.settings.trial.budget_seconds),
             on_progress=self._watcher.scoring,
         )
 

@@ -23,7 +23,7 @@ from runner.scoring import audit as survey
 from runner.scoring import phases
 from runner.scoring.client import ModelClient
 from runner.scoring.protocol import ModelFault
-from runner.scoring.score import audit_limit, load_limit, measure
+from runner.scoring.score import allowance, load_limit, measure
 from runner.scoring.windows import cut
 
 HONEST = ROOT / "tests" / "scoring_honest.py"
@@ -138,7 +138,7 @@ def honest(count: int, seed: int, out: str, device: str, forks: bool) -> None:
                     decoys=corpus.train,
                     device=judged,
                     settings=settings,
-                    audit_seconds=audit_limit(judged, BUDGET),
+                    allowed=allowance(judged, BUDGET),
                 )
             except ModelFault as fault:
                 row = {"refused": f"{fault.ending}: {fault.detail}", **fault.numbers}

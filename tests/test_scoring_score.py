@@ -13,7 +13,7 @@ from runner.config import ScoreSettings
 from runner.scoring.client import BATCH_TOKENS, LOGIT_BYTES, batch_rows
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
-from runner.scoring.score import audit_limit, load_limit, score
+from runner.scoring.score import Allowance, allowance, load_limit, score
 from runner.scoring.windows import cut
 from runner.trial import Ending
 
@@ -275,7 +275,7 @@ def test_a_late_answer_may_be_slow_on_a_cpu_where_later_training_shows():
 
 def test_all_of_an_audit_is_limited_on_a_gpu_and_not_tried_again():
     make, opened = sleepy(lambda container, answer: 1.5 * (answer == 3))
-    fault = refused(make, settings=LIMITED, audit_seconds=0.1)
+    fault = refused(make, settings=LIMITED, allowed=Allowance(0.0, 0.1))
     assert fault.ending is Ending.TIMEOUT
     assert "all of its audit" in fault.detail
     assert opened["audit"] == 1
@@ -285,7 +285,13 @@ def test_all_of_an_audit_is_limited_on_a_gpu_and_not_tried_again():
     ("device", "budget", "limit"), [("cpu", 30, np.inf), ("cuda", 30, 5.0), ("cuda", 300, 15.0)]
 )
 def test_an_audit_on_a_gpu_gets_a_twentieth_of_the_budget(device, budget, limit):
-    assert audit_limit(device, budget) == pytest.approx(limit)
+    assert allowance(device, budget).whole == pytest.approx(limit)
+
+
+def test_the_first_answers_get_a_fiftieth_of_the_budget_beside_the_time_of_loading():
+    assert allowance("cpu", 30).first == pytest.approx(0.6)
+    make, _ = sleepy(lambda container, answer: 0.5 if answer >= 0 else 0)
+    assert run(make, settings=LIMITED, allowed=Allowance(first=2.0))[0].positions == 100
 
 
 def test_batches_bound_the_logits_in_the_model_container():

@@ -25,6 +25,7 @@ from runner.trial import Ending, Score
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
 FREE_SECONDS, FREE_SHARE = 1.0, 0.01  # of loading, absolutely and of the training's budget
+FIRST_SHARE = 0.02  # of the training's budget, for the first answers
 AUDIT_SECONDS, AUDIT_SHARE = 5.0, 0.05  # of all of an audit on a GPU, likewise
 TRIES = 3  # containers of each kind, where one is too slow to begin with
 FIRST = len(phases.RAMP)  # answers of the audit after which another model shows as a switch, see order.py
@@ -32,6 +33,14 @@ FIRST = len(phases.RAMP)  # answers of the audit after which another model shows
 
 def _quiet(phase: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Seconds of an audit beyond those of loading: for its first answers, and for all of them."""
+
+    first: float = 0.0
+    whole: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -67,14 +76,15 @@ class Clocked:
     def spent(self) -> float:
         return self.loaded + math.fsum(self.client.answers[:FIRST])
 
-    def no_spare_work(self) -> None:
-        """Raises Slow where loading and the first answers took longer than loading may."""
-        if self.spent > self.client.load_limit:
-            raise Slow(_slow(f"its first {FIRST} answers", self.spent, self.client.load_limit), self.spent)
+    def no_spare_work(self, allowed: Allowance) -> None:
+        """Raises Slow where loading and the first answers took longer than they may together."""
+        limit = self.client.load_limit + allowed.first
+        if self.spent > limit:
+            raise Slow(_slow(f"its first {FIRST} answers", self.spent, limit), self.spent)
 
-    def no_spare_audit(self, seconds: float) -> float:
+    def no_spare_audit(self, allowed: Allowance) -> float:
         """Seconds of the whole audit. Raises ModelFault, not Slow, where they are more: it has seen all prefixes."""
-        whole, limit = self.loaded + math.fsum(self.client.answers), self.client.load_limit + seconds
+        whole, limit = self.loaded + math.fsum(self.client.answers), self.client.load_limit + allowed.whole
         if whole > limit:
             raise ModelFault(Ending.TIMEOUT, _slow("all of its audit", whole, limit), {"audit_seconds": whole})
         return whole
@@ -105,7 +115,7 @@ def measure(
     decoys: NDArray[Any],
     device: str,
     settings: ScoreSettings,
-    audit_seconds: float = math.inf,
+    allowed: Allowance = Allowance(),
     on_progress: Progress = _quiet,
 ) -> Measured:
     """What `score` rests on; a disagreement of claims and audit is told in it, every other fault is raised.
@@ -113,7 +123,7 @@ def measure(
     tokens (L,): the split, may be a memory-map. token_bytes (V,): bytes of text by token, 0 for separators.
     window: tokens of context, W. decoys (P,): training tokens, never the split's own.
     device: `cpu` or `cuda`, what the containers compute on; it sets the tolerance.
-    audit_seconds: what all of the audit may take beyond the time of loading, see `audit_limit`.
+    allowed: what the audit may take beyond the time of loading, see `allowance`.
     """
     began = time.monotonic()
     windows = cut(tokens, token_bytes, window, settings.tokens)
@@ -129,7 +139,7 @@ def measure(
 
             def progress(done: int, total: int) -> None:
                 if phase == "audit" and len(client.answers) == FIRST:
-                    clocked.no_spare_work()
+                    clocked.no_spare_work(allowed)
                 on_progress(phase, done, total)
 
             try:
@@ -140,7 +150,7 @@ def measure(
             return answer, clocked
 
     audits, clocked = _in_time(lambda: converse("audit", phases.audit))
-    whole = clocked.no_spare_audit(audit_seconds)
+    whole = clocked.no_spare_audit(allowed)
     claims: phases.Claims = _in_time(lambda: converse("claims", phases.claim))[0]
     population = int(windows.counts.sum())
     result = survey.estimate(math.fsum(claims.sums), population, claims.audited, audits)
@@ -158,7 +168,7 @@ def measure(
         sent_bytes=wire[0],
         received_bytes=wire[1],
     )
-    return Measured(computed, agreement, clocked.spent, whole, clocked.client.load_limit)
+    return Measured(computed, agreement, clocked.spent, whole, clocked.client.load_limit + allowed.first)
 
 
 def load_limit(most: float, budget_seconds: float, train_seconds: float) -> float:
@@ -171,13 +181,15 @@ def load_limit(most: float, budget_seconds: float, train_seconds: float) -> floa
     return min(most, free + max(0.0, budget_seconds - train_seconds))
 
 
-def audit_limit(device: str, budget_seconds: float) -> float:
-    """Seconds that all of an audit may take beyond those of loading.
+def allowance(device: str, budget_seconds: float) -> Allowance:
+    """What an audit may take beyond the time of loading.
 
-    Without a limit on a CPU, where claims and audit agree so closely that training later than in the first answers
-    shows. On a GPU rounding may hide that, and a training sees many times the tokens of an audit.
+    The first answers get what the largest model that learns anything within its budget needs. All of them have no
+    limit on a CPU, where claims and audit agree so closely that training later than in the first answers shows. On a
+    GPU rounding may hide that, and a training sees many times the tokens of an audit.
     """
-    return max(AUDIT_SECONDS, AUDIT_SHARE * budget_seconds) if device == "cuda" else math.inf
+    whole = max(AUDIT_SECONDS, AUDIT_SHARE * budget_seconds) if device == "cuda" else math.inf
+    return Allowance(FIRST_SHARE * budget_seconds, whole)
 
 
 def _in_time(converse: Callable[[], tuple[Any, Clocked]]) -> tuple[Any, Clocked]:
