@@ -212,12 +212,14 @@ def open_run(
 
 
 def refuse_other_machine(recorded: Mapping[str, Any], now: Mapping[str, Any], whose: str) -> None:
-    """Raises UsageError where scores measured now would not compare with those on record: another GPU or driver."""
+    """Raises UsageError where scores measured now would not compare with those on record: another GPU, driver or
+    processor.
+    """
     if found := other_machine(recorded, now):
         raise UsageError(
             f"the scores of {whose} were measured on {found[0]}, and trials would now run on {found[1]}: "
-            "they compare only within one GPU model and driver",
-            "Go on with it on the device it was begun on (--gpus, AUTORESEARCH_GPU), "
+            "they compare only within one GPU model and driver, and one processor",
+            "Go on with it on the machine and the device it was begun on (--gpus, AUTORESEARCH_GPU), "
             "or start a new run: runner go --new-tag",
         )
 

@@ -34,6 +34,7 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, existing
 from runner.report import consoles
 from runner.report.screen import Screen
+from runner.run import refuse_other_machine
 from runner.trial import Attempt, Ending, Pins, Status, digest
 
 NAME = "calibration.json"
@@ -147,6 +148,7 @@ def run(lab: Lab, tag: str, trials: int, *, same_seed: bool, as_json: bool) -> N
             header, whose = chosen.folder.header(), f"run {chosen.folder.tag}"
             data = (header.data, told_of(shop.manifest))
             refuse_other_pins(header.pins, shop.pins(), whose, header.settings, lab.settings, data)
+            refuse_other_machine(header.machine, shop.machine(), whose)
         store = Store.open(chosen.path, shop.pins())
         known = store.trainings.setdefault(chosen.digest, [])
         if known:

@@ -23,6 +23,7 @@ from runner.evaluate import Evaluator, Job
 from runner.jobs import views
 from runner.jobs.calibrate import as_recorded, measured
 from runner.lab import Lab
+from runner.machine.several import other_machine
 from runner.pinned import refuse_other_pins, told_of
 from runner.ratchet.noise import UNKNOWN, Noise
 from runner.ratchet.reproduce import Reproduction, reproduces
@@ -123,8 +124,8 @@ def again(
         header, whose = folder.header(), f"trial {number} of {folder.tag}"
         data = (header.data, told_of(shop.manifest))
         refuse_other_pins(entry.pins, shop.pins(), whose, header.settings, lab.settings, data)
-        if entry.machine and dict(entry.machine) != shop.machine():
-            screen.message("this machine, or its engine, is not as it was then: scores may differ for that")
+        if other := moved(entry.machine, shop.machine()):
+            screen.message(f"{other}: scores may differ for that")
         source = _source(lab, folder, entry)
         old = recorded(entries, number)
         place = fresh(folder.path / "replays" / f"{number:04d}-{stamp()}")
@@ -143,6 +144,16 @@ def again(
     if not quiet:
         _print(entry, old, new, answer, facts)
     return facts
+
+
+def moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In words, in what this machine is not the one on record; empty where it is, or nothing is known.
+
+    No refusal: whether a version reproduces elsewhere may be what is asked.
+    """
+    if found := other_machine(then, now):
+        return f"it was trained on {found[0]}, and is now trained on {found[1]}"
+    return "this machine, or its engine, is not as it was then" if then and dict(then) != dict(now) else ""
 
 
 def _source(lab: Lab, folder: RunFolder, entry: Entry) -> bytes:

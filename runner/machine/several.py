@@ -104,12 +104,18 @@ def describe(gpu: Gpu) -> str:
 def other_machine(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str] | None:
     """What scores were measured on and what they would be measured on now, where they do not compare; else None.
 
-    Of `Workshop.machine`. A record without a GPU's place says nothing, and is not held against anybody.
+    Of `Workshop.machine`: the GPU, and the processor with its cores, for a budget is a time on a clock. A record
+    without a GPU's place says nothing, one without a processor nothing of it; neither is held against anybody.
     """
     if "gpu" not in recorded or "gpu" not in now:
         return None
     before, after = _of(recorded), _of(now)
-    return None if before == after or _both_gpus(recorded["gpu"], now["gpu"]) else (before, after)
+    if before != after and not _both_gpus(recorded["gpu"], now["gpu"]):
+        return before, after
+    was, became = _processor(recorded), _processor(now)
+    if all(a == b or not a or not b for a, b in zip(was, became, strict=True)):
+        return None
+    return f"{before} ({_told(was)})", f"{after} ({_told(became)})"
 
 
 def _of(machine: Mapping[str, Any]) -> str:
@@ -118,6 +124,20 @@ def _of(machine: Mapping[str, Any]) -> str:
         return f"{gpu.get('name')}, {gpu.get('memory_mb')} MiB, driver {gpu.get('driver')}"
     shares = machine.get("shares", 1)
     return "the CPU" if shares == 1 else f"the CPU in {shares} shares"
+
+
+def _processor(machine: Mapping[str, Any]) -> tuple[str, int]:
+    """Model and number of cores, empty and 0 where they are not known: the engine may be on another machine."""
+    engine = machine.get("engine")
+    url = engine.get("url", "unix://") if isinstance(engine, Mapping) else "unix://"
+    if not str(url).startswith("unix://"):
+        return "", 0
+    return str(machine.get("cpu") or ""), int(machine.get("cores") or 0)
+
+
+def _told(processor: tuple[str, int]) -> str:
+    model, cores = processor
+    return ", ".join([model or "a processor of unknown model", *([f"{cores} cores"] if cores else [])])
 
 
 def _both_gpus(a: Any, b: Any) -> bool:
