@@ -76,15 +76,21 @@ class RatchetSettings:
     alpha: float = 0.02  # confirm: bound on the chance that a proposal that changes nothing is kept
     design_sigmas: float = 2.0  # confirm: the true gain that it is planned to find, in sigmas
     futility: float = 0.25  # confirm: chance of giving up on a gain of that size, at each look but the last
+    first_rank: float = (
+        0.1  # confirm: share of the incumbent's scores, rounded up, that may be below a first score
+    )
     incumbent_trials: int = 7  # confirm: with every rerun the incumbent is trained again too, up to this many
     rescore_trials: int = 2  # confirm, margin: a kept version is scored afresh by this many trainings
     refresh_every: int = 24  # confirm: proposals after which the incumbent is trained once more; 0: never
     margin_sigmas: float = 3.0  # margin: a gain beyond this many sigmas is kept
     prefer_simpler: bool = False  # keep a version that is not worse, if its code is shorter
     simpler_share: float = 0.05  # shorter by at least this share of the tokens of Python
-    simpler_margin: float = 0.005  # bits per byte; worse by this much or more is worse
+    simpler_sigmas: float = 2.0  # worse by this many sigmas or more is worse
+    simpler_margin: float = 0.0  # the same in bits per byte, and then instead of it; 0: in sigmas
     max_memory_mb: float = 0.0  # 0: no limit; a version that takes more is not kept
     max_vram_mb: float = 0.0
+    max_score_seconds: float = 0.0  # likewise of its fastest scoring
+    max_slowdown: float = 0.0  # and times the incumbent's fastest
     suspicious_share: float = 0.3  # a gain in one step above this share of the incumbent's score,
     suspicious_sigmas: float = 10.0  # and above so many sigmas, is set aside for a person to look at;
     jump_sigmas: float = 50.0  # so is one above so many sigmas alone, whatever its share,
@@ -205,9 +211,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "ratchet.refresh_every": (0, 10_000),
     "ratchet.margin_sigmas": (0, 100),
     "ratchet.simpler_share": (0.001, 1),
+    "ratchet.first_rank": (0, 1),
+    "ratchet.simpler_sigmas": (0, 100),
     "ratchet.simpler_margin": (0, 100),
     "ratchet.max_memory_mb": (0, 1 << 30),
     "ratchet.max_vram_mb": (0, 1 << 30),
+    "ratchet.max_score_seconds": (0, 86_400),
+    "ratchet.max_slowdown": (0, 10_000),
     "ratchet.suspicious_share": (0.01, 1),
     "ratchet.suspicious_sigmas": (0, 1_000_000),
     "ratchet.jump_sigmas": (1, 1_000_000),

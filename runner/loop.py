@@ -61,6 +61,7 @@ class Loop:
     accepted: frozenset[str] = frozenset()
     known: ratchet.Noise = ratchet.UNKNOWN  # measured beside the run, by `runner calibrate`
     devices: int = 1  # that the bench trains on side by side
+    unheld: set[str] = field(default_factory=set)  # limits that were told of as such
 
     def run(self, baseline: Proposal, limits: Limits) -> None:
         """Until a limit is reached. Raises InfraError, AgentFault, UsageError for a baseline that fails."""
@@ -133,7 +134,10 @@ class Loop:
             due = [Role.INCUMBENT] * standing.needs("rerun", self.rule)
 
     def _verdict(self, standing: Standing, scores: Sequence[float], trial: Trial) -> Verdict:
-        own = [a.outcome for a in trial.attempts if a.role is Role.CANDIDATE]
+        own = [a for a in trial.attempts if a.role is Role.CANDIDATE]
+        theirs = [a for a in trial.attempts if a.role is Role.INCUMBENT]
+        taken = ratchet.taken(own, ratchet.fastest(theirs, standing.seconds))
+        self._tell_unheld(taken)
         tokens = (ratchet.count_tokens(trial.incumbent), ratchet.count_tokens(trial.proposal.source))
         return ratchet.decide(
             standing.incumbent,
@@ -141,10 +145,18 @@ class Loop:
             standing.noise(scores),
             self.rule,
             tokens=tokens if self.rule.prefer_simpler else None,
-            memory_mb=max((o.peak_memory_mb for o in own if o.peak_memory_mb is not None), default=None),
-            vram_mb=max((o.peak_vram_mb for o in own if o.peak_vram_mb is not None), default=None),
-            errors=[a.score.stderr_bpb for a in trial.attempts if a.role is Role.CANDIDATE and a.score],
+            taken=taken,
+            errors=[a.score.stderr_bpb for a in own if a.score],
         )
+
+    def _tell_unheld(self, taken: ratchet.Taken) -> None:
+        """Once, of each limit that is set and limits nothing, because the measure of it is missing."""
+        for setting in ratchet.unheld(taken, self.rule):
+            if setting not in self.unheld:
+                self.unheld.add(setting)
+                self.watcher.message(
+                    f"ratchet.{setting} limits nothing: what a version takes of it is not known here"
+                )
 
     def _doubt(self, trial: Trial) -> Verdict | None:
         """The verdict on a version whose scores are too good to be believed; None for all others."""

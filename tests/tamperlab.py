@@ -82,7 +82,9 @@ class ReadsScores:
         if told == "'crash'":
             return factories.attempt(None, seed, Ending.CRASH, "RuntimeError: shapes do not fit", role)
         noise = random.Random(seed).gauss(0, self.sigma)
-        return factories.attempt(float(told) + noise, seed, role=role)
+        done = factories.attempt(float(told) + noise, seed, role=role)
+        seconds = 6.2 + 2 * random.Random(seed + 1).random()
+        return replace(done, score=factories.score(float(told) + noise, seconds=seconds))
 
 
 def make(place: Path, rule: str = "", top: Path | None = None, baseline: bytes = BASELINE) -> Lab:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import factories
@@ -249,3 +250,27 @@ def test_it_stops_before_another_trial_when_the_hours_are_over() -> None:
     memory = Memory()
     Loop(Listed(), Scripted(), memory, Quiet(), RatchetSettings()).run(BASELINE, Limits(hours=0))
     assert len(memory.entries) == 1
+
+
+class Slow(Scripted):
+    """As long a scoring for each score as its source says in its first byte, in units of ten seconds."""
+
+    def attempt(self, trial: Trial, role: Role) -> Attempt:
+        done = super().attempt(trial, role)
+        source = trial.incumbent if role is Role.INCUMBENT else trial.proposal.source
+        if done.score is None:
+            return done
+        return replace(done, score=replace(done.score, seconds=60.0 if source[:1] == b"y" else 20.0))
+
+
+def test_a_gain_that_is_slow_to_score_is_discarded_and_limits_without_a_measure_are_told_once() -> None:
+    rule = RatchetSettings(max_slowdown=2.0, max_vram_mb=100)
+    watcher, memory = Quiet(), Memory()
+    loop = Loop(Listed(b"y\n", b"x\n", b"y"), Slow(), memory, watcher, rule)
+    loop.run(BASELINE, Limits(trials=3))
+    assert [entry.status for entry in memory.entries[1:]] == [Status.DISCARD, Status.KEEP, Status.DISCARD]
+    assert "60.0 s to score where 40.0 are allowed" in memory.entries[1].verdict.reason
+    assert len([said for said in watcher.messages if "max_vram_mb limits nothing" in said]) == 1
+    assert not any("max_slowdown limits nothing" in said for said in watcher.messages)
+    assert loop.standing == ratchet.standing_of(memory.entries, rule)
+    assert loop.standing.seconds == 20.0

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from runner.config import RatchetSettings
-from runner.ratchet import UNKNOWN, Noise, decide, estimate, over_limits
-from runner.ratchet.bounds import bounds, level, looks
+from runner.ratchet import UNKNOWN, Noise, Taken, decide, estimate, over_limits, unheld
+from runner.ratchet.bounds import bounds, first_is_low, level, looks
 from runner.ratchet.decide import ALIKE, alike_below
+from runner.ratchet.noncentral import point
 from runner.ratchet.student import t_point
 
 CONFIRM = RatchetSettings()
@@ -245,15 +246,72 @@ LIMITED = RatchetSettings(max_memory_mb=1000, max_vram_mb=2000)
 
 @pytest.mark.parametrize("scores", [sigmas(5), sigmas(5, 4.7)])
 def test_a_gain_bought_with_a_blow_up_is_discarded_with_that_reason(scores):
-    verdict = decide(BASE, scores, noise(), LIMITED, memory_mb=10, vram_mb=2001)
+    verdict = decide(BASE, scores, noise(), LIMITED, taken=Taken(10, 2001))
     assert verdict.action == "discard"
     assert "2,001 MB of GPU memory where 2,000 are allowed" in verdict.reason
-    assert decide(BASE, scores, noise(), LIMITED, memory_mb=1000, vram_mb=2000).action != "discard"
+    assert decide(BASE, scores, noise(), LIMITED, taken=Taken(1000, 2000)).action != "discard"
 
 
 def test_limits_that_are_off_or_peaks_that_are_unknown_limit_nothing():
-    assert over_limits(1e9, 1e9, CONFIRM) == ""
-    assert over_limits(None, None, LIMITED) == ""
+    assert over_limits(Taken(1e9, 1e9, 1e9, 1e-9), CONFIRM) == ""
+    assert over_limits(Taken(), LIMITED) == ""
+
+
+SLOW = RatchetSettings(max_score_seconds=60, max_slowdown=2)
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        (Taken(score_seconds=60.1, incumbent_seconds=50), "60.1 s to score where 60.0 are allowed:"),
+        (
+            Taken(score_seconds=20.5, incumbent_seconds=10),
+            "20.5 s to score where 20.0 are allowed, 2 times the",
+        ),
+    ],
+)
+def test_a_gain_bought_with_slowness_is_discarded_with_both_numbers(taken, said):
+    verdict = decide(BASE, sigmas(5, 4.7), noise(), SLOW, taken=taken)
+    assert verdict.action == "discard"
+    assert said in verdict.reason
+    assert verdict.reason.count(".") >= 1
+    assert verdict.reason.endswith(": discarded.")
+
+
+def test_as_slow_as_is_allowed_is_allowed():
+    assert decide(BASE, sigmas(5, 4.7), noise(), SLOW, taken=Taken(None, None, 60, 30)).action == "keep"
+
+
+def test_a_limit_whose_measure_is_missing_is_named_and_limits_nothing():
+    every = replace(SLOW, max_memory_mb=1, max_vram_mb=1)
+    assert unheld(Taken(), every) == ["max_vram_mb", "max_memory_mb", "max_score_seconds", "max_slowdown"]
+    assert unheld(Taken(5, 5, 1, 1), every) == unheld(Taken(), CONFIRM) == []
+    assert unheld(Taken(score_seconds=1), SLOW) == ["max_slowdown"]
+    assert over_limits(Taken(), every) == ""
+
+
+WIDE = [2.0 + off * SIGMA for off in (-3.2, -3.1, 2, 2, 2.3)]  # a mean of 2.0, and two scores far below
+
+
+def test_a_first_score_that_several_of_the_incumbents_own_are_below_is_no_surprise():
+    """However far below the incumbent's mean it is by a sigma that is estimated too small."""
+    verdict = decide(WIDE, sigmas(3), noise(), CONFIRM)
+    assert verdict.action == "discard"
+    assert "2 of the incumbent's own 5 were lower: discarded." in verdict.reason
+    assert decide(WIDE, sigmas(3.15), noise(), CONFIRM).action == "rerun"
+    assert decide(WIDE, sigmas(3), noise(), replace(CONFIRM, first_rank=1.0)).action == "rerun"
+
+
+def test_only_a_first_look_goes_by_rank():
+    assert decide(WIDE, sigmas(3, 2.9), noise(), CONFIRM).action != "discard"
+    assert decide(WIDE, sigmas(3), noise(), replace(CONFIRM, max_reruns=0)).action == "keep"
+    assert decide(WIDE, sigmas(3.05), noise(), MARGIN).action == "keep"
+
+
+@pytest.mark.parametrize(("counted", "most"), [(1, 1), (3, 1), (7, 1), (10, 1), (11, 2), (40, 4)])
+def test_of_a_long_lived_incumbent_a_share_of_its_scores_may_be_lower(counted, most):
+    assert first_is_low(most, counted, CONFIRM)
+    assert not first_is_low(most + 1, counted, CONFIRM)
 
 
 SIMPLER = RatchetSettings(prefer_simpler=True, simpler_margin=2 * SIGMA, simpler_share=0.1)
@@ -264,6 +322,44 @@ def test_simpler_code_that_is_shown_to_be_no_worse_is_kept():
     verdict = decide(BASE, EQUAL, noise(), SIMPLER, tokens=(1000, 900))
     assert verdict.action == "keep"
     assert "not worse by 0.0200 or more, and simpler" in verdict.reason
+
+
+IN_SIGMAS = replace(SIMPLER, simpler_margin=0.0)
+
+
+def test_the_margin_is_two_sigmas_unless_it_is_given_in_bits_per_byte():
+    verdict = decide(BASE, EQUAL, noise(), IN_SIGMAS, tokens=(1000, 900))
+    assert verdict.action == "keep"
+    assert "not worse by 0.0200 or more, and simpler" in verdict.reason
+    assert verdict.numbers["threshold"] == pytest.approx(-2 * SIGMA)
+    bits = decide(BASE, EQUAL, noise(), replace(IN_SIGMAS, simpler_margin=0.001), tokens=(1000, 900))
+    assert bits.numbers["threshold"] == -0.001
+    assert bits.action == "discard"
+
+
+@pytest.mark.parametrize("df", [1, 2, 5, 30, 200])
+@pytest.mark.parametrize("p", [0.0001, 0.0056, 0.25])
+def test_noncentral_t_without_a_shift_is_students(df, p):
+    assert point(p, df, 0.0) == pytest.approx(t_point(p, df), rel=1e-6)
+
+
+def test_noncentral_t_is_that_of_a_shifted_normal_over_a_chi():
+    rng = random.Random(9)
+    drawn = sorted((rng.gauss(-3, 1)) / math.sqrt(rng.gammavariate(2.5, 0.4)) for _ in range(100_000))
+    for p in (0.02, 0.5, 0.9):
+        assert drawn[int((1 - p) * 100_000)] == pytest.approx(point(p, 5, -3.0), abs=0.05)
+
+
+@pytest.mark.parametrize("df", [2, 6, 30])
+def test_worse_by_the_margin_is_above_the_line_no_more_often_than_the_level_says(df):
+    """Though the margin is stated in a sigma that is itself estimated."""
+    rng, look, runs = random.Random(4), looks(CONFIRM), 40_000
+    stderr = math.sqrt(1 / look + 1 / 7)
+    line, above = bounds(look, 7, df, CONFIRM, 2.0).keep, 0
+    for _ in range(runs):
+        sigma = math.sqrt(rng.gammavariate(df / 2, 2 / df))
+        above += rng.gauss(-2.0, stderr) + 2.0 * sigma > line * sigma
+    assert above / runs == pytest.approx(level(look, CONFIRM), abs=0.0018)
 
 
 def test_simpler_code_that_may_be_worse_than_the_margin_is_not_kept():

@@ -14,7 +14,7 @@ CONFIRM, GREEDY = RULES["confirm"], RULES["greedy"]
 RUNS, PROPOSALS = 40, 40
 
 
-def play(rule: RatchetSettings, draws, effects):
+def play(rule: RatchetSettings, draws, effects, tokens=None):
     """One run, one training at a time, through the pure functions that the loop calls. Yields what it kept."""
     left = iter(draws)
     truth, standing = 0.0, Standing()
@@ -28,7 +28,7 @@ def play(rule: RatchetSettings, draws, effects):
         else:
             while True:
                 scores.append(truth + effect + next(left))
-                action = decide(standing.incumbent, scores, standing.noise(scores), rule).action
+                action = decide(standing.incumbent, scores, standing.noise(scores), rule, tokens=tokens).action
                 if action != "rerun":
                     break
                 for _ in range(standing.needs("rerun", rule)):
@@ -53,6 +53,25 @@ def test_simulated_verdicts_are_those_of_decide(name, noise):
         assert [k for k, _ in played] == list(kept[:, run])
         assert played[-1][1] == pytest.approx(state.incumbent.mean[run], abs=1e-9)
     assert kept.sum() > RUNS
+
+
+def test_simulated_verdicts_on_simpler_code_are_those_of_decide():
+    rule = RatchetSettings(prefer_simpler=True)
+    rng = np.random.default_rng(12)
+    draws = stream(rng, "normal", (RUNS, 40 + 8 * PROPOSALS))
+    effects = np.stack([mixed(0.0, 2.0, 3.0)(rng, number, RUNS) for number in range(PROPOSALS)])
+    state = Runs(rule, Scenario("test", PROPOSALS, simpler=0), draws)
+    kept = np.stack([state.propose(number, effects[number]) for number in range(PROPOSALS)])
+    for run in range(RUNS):
+        assert [k for k, _ in play(rule, draws[run], effects[:, run], (10, 1))] == list(kept[:, run])
+    assert kept.sum() > RUNS
+
+
+def test_equal_and_simpler_is_kept_more_often_than_not_and_worse_by_the_margin_hardly_ever():
+    rule = RatchetSettings(prefer_simpler=True)
+    shorter = Scenario("simpler", simpler=0)
+    assert power(rule, shorter, 0.0, 0, 2000, seed=6) > 0.5
+    assert power(rule, shorter, -rule.simpler_sigmas, 0, 4000, seed=6) <= rule.alpha
 
 
 def test_proposals_that_change_nothing_are_hardly_kept_and_cost_little():

@@ -35,7 +35,8 @@ from runner.record.repo import LabRepo
 from runner.record.run import RunFolder
 from runner.record.verify import KINDS, Report, seal, verify_run, verify_sealed
 from runner.record.verify_report import MOST, Finder
-from runner.trial import Status
+from runner.record.verify_rule import settings_of
+from runner.trial import Status, digest
 
 report = tamper_table.report
 
@@ -255,6 +256,8 @@ WAYS: list[tuple[str, Callable[[Lab], None]]] = [
     ('rule = "margin"', night), ('rule = "greedy"', night), ('rule = "greedy"', accepted),
     ("prefer_simpler = true", simpler), ('rule = "greedy"\nprefer_simpler = true', simpler),
     ("refresh_every = 2", night), ("max_memory_mb = 500", night), ("max_reruns = 0", night),
+    ("max_slowdown = 1.05", night), ("max_score_seconds = 7", night),
+    ("prefer_simpler = true\nsimpler_margin = 0.005", simpler),
     ("calibrate_trials = 1", night), ("suspicious_share = 0.02\nsuspicious_sigmas = 3", night),
 ]  # fmt: skip
 
@@ -284,6 +287,26 @@ def test_a_record_from_before_lines_said_what_verdicts_rest_on_has_no_finding(
     found = report(lab.root)
     assert clean(found)
     assert (way is night) == (found.notes == ())
+
+
+@pytest.mark.parametrize(
+    ("rule", "way"), [("", night), ("prefer_simpler = true\nsimpler_margin = 0.005", simpler)]
+)
+def test_a_record_from_before_the_settings_that_are_younger_than_it_has_no_finding(
+    tmp_path: Path, rule: str, way: Callable[[Lab], None]
+) -> None:
+    """Such a run knew no rank of a first score, no margin in sigmas and no limit of time."""
+    lab = make(tmp_path / "lab", f"first_rank = 1.0\n{rule}")
+    way(lab)
+    forger = Forger(lab.root)
+    for setting in ("first_rank", "simpler_sigmas", "max_score_seconds", "max_slowdown"):
+        del forger.header["settings"]["ratchet"][setting]
+    forger.write_header()
+    forger.trials[0]["basis"]["header"] = digest((forger.folder / "run.json").read_bytes())
+    forger.rechain()
+    assert clean(report(lab.root))
+    old = settings_of(forger.header["settings"])
+    assert (old.first_rank, old.simpler_sigmas, old.max_slowdown) == (1.0, 0.0, 0.0)
 
 
 def test_a_lab_within_a_repository_with_a_baseline_of_its_own_verifies(tmp_path: Path) -> None:

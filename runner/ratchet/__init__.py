@@ -4,7 +4,8 @@ Pure: imports nothing of the world. `decide` judges, `Standing` says what counts
 """
 
 from runner.ratchet.basis import Basis, basis_of, shortened
-from runner.ratchet.decide import decide, over_limits
+from runner.ratchet.decide import decide
+from runner.ratchet.limits import Taken, fastest, over_limits, taken, unheld
 from runner.ratchet.noise import UNKNOWN, Noise, estimate, smallest_gain, update
 from runner.ratchet.replay import after, scores, standing_of
 from runner.ratchet.reproduce import reproduces
@@ -23,6 +24,7 @@ __all__ = [
     "Basis",
     "Noise",
     "Standing",
+    "Taken",
     "after",
     "basis_of",
     "calibration_trials",
@@ -32,6 +34,7 @@ __all__ = [
     "decide",
     "drift",
     "estimate",
+    "fastest",
     "incumbent_needs",
     "over_limits",
     "reproduces",
@@ -41,5 +44,7 @@ __all__ = [
     "smallest_gain",
     "sources",
     "standing_of",
+    "taken",
+    "unheld",
     "update",
 ]

@@ -17,6 +17,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from runner.config import RatchetSettings
+from runner.ratchet import noncentral
 from runner.ratchet.student import t_point
 
 SPENDING_POWER = 3.0  # cubic: little is spent on the first looks, as with O'Brien and Fleming's bounds
@@ -48,10 +49,12 @@ def level(look: int, rule: RatchetSettings) -> float:
 
 
 @cache
-def bounds(trials: int, incumbent_trials: int, df: int, rule: RatchetSettings) -> Bounds:
+def bounds(trials: int, incumbent_trials: int, df: int, rule: RatchetSettings, beyond: float = 0.0) -> Bounds:
     """The lines after `trials` of the candidate, against `incumbent_trials`, sigma known to `df` degrees.
 
-    With sigma unknown (df 0) `confirm` keeps nothing and reruns what looks better; `margin` keeps nothing.
+    beyond: where what must be exceeded is no gain but a loss of so many sigmas. The lines are counted from there in
+    estimated sigmas, and allow for the margin's own share in the error of sigma (noncentral t). With sigma unknown (df
+    0) `confirm` keeps nothing and reruns what looks better; `margin` keeps nothing.
     """
     if rule.rule == "greedy":
         return Bounds(0.0, 0.0)
@@ -63,11 +66,28 @@ def bounds(trials: int, incumbent_trials: int, df: int, rule: RatchetSettings) -
     alpha = level(look, rule)
     keep = math.inf
     if alpha > 0.0 and df > 0:
-        keep = t_point(alpha, min(df, MOST_DF)) * stderr
+        keep = _shown(alpha, min(df, MOST_DF), stderr, beyond)
     if look == looks(rule):
         return Bounds(keep, keep)
     drop = rule.design_sigmas + NormalDist().inv_cdf(rule.futility) * stderr
     return Bounds(keep, drop * trust(df))
+
+
+def _shown(alpha: float, df: int, stderr: float, beyond: float) -> float:
+    if not beyond:
+        return t_point(alpha, df) * stderr
+    return noncentral.point(alpha, df, -beyond / stderr) * stderr + beyond
+
+
+def first_is_low(lower: int, incumbent_trials: int, rule: RatchetSettings) -> bool:
+    """Whether a first score, with `lower` of the incumbent's below it, is among the lowest, and so worth a second look.
+
+    An order statistic: it needs no sigma, so that one estimated too small does not send every second proposal round
+    again. Always true but for `confirm` with reruns.
+    """
+    if rule.rule != "confirm" or not rule.max_reruns:
+        return True
+    return lower <= math.ceil(rule.first_rank * incumbent_trials)
 
 
 def trust(df: int) -> float:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 
 from runner.config import RatchetSettings
-from runner.ratchet.bounds import Bounds, bounds, looks
+from runner.ratchet.bounds import Bounds, bounds, first_is_low, looks
+from runner.ratchet.limits import NOTHING, Taken, over_limits
 from runner.ratchet.noise import UNKNOWN, Noise, checked, mean, sum_of_squares
 from runner.ratchet.student import chi2_point, f_tail
 from runner.trial import Verdict
@@ -27,15 +28,14 @@ def decide(
     rule: RatchetSettings,
     *,
     tokens: tuple[int, int] | None = None,
-    memory_mb: float | None = None,
-    vram_mb: float | None = None,
+    taken: Taken = NOTHING,
     errors: Sequence[float] = (),
 ) -> Verdict:
     """What to do with a candidate after its trainings so far.
 
     incumbent: the incumbent's counted scores. candidate: all scores of the candidate's trainings, in order.
     Both in bits per byte. tokens: of Python, the incumbent's and the candidate's, for `prefer_simpler`.
-    memory_mb, vram_mb: the candidate's peaks, for the limits. errors: standard errors of the candidate's scores by
+    taken: of memory and time, for the limits. errors: standard errors of the candidate's scores by
     the audit's sampling, none for an honest model; they are added in quadrature. Raises ValueError on no scores,
     or one that is not finite. Lower scores never turn a keep into a discard, unless they make the trainings agree
     too well.
@@ -43,12 +43,12 @@ def decide(
     base, scores = checked(incumbent, "the incumbent"), checked(candidate, "the candidate")
     noise = noise or UNKNOWN
     sigma = max(noise.sigma, RESOLUTION)
-    threshold = _threshold(tokens, rule)
+    threshold, beyond = _threshold(tokens, sigma, rule)
     gain = mean(base) - mean(scores)
     unsure = math.sqrt(math.fsum(error * error for error in errors)) / len(scores)
     stderr = math.hypot(sigma * math.sqrt(1 / len(scores) + 1 / len(base)), unsure)
     lines = _widened(
-        bounds(len(scores), len(base), noise.df, rule), unsure / sigma, len(scores), len(base), rule
+        bounds(len(scores), len(base), noise.df, rule, beyond), unsure / sigma, len(scores), len(base), rule
     )
     numbers = {
         "candidate": mean(scores),
@@ -68,8 +68,13 @@ def decide(
     }
     numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
     said = _comparison(base, scores, noise)
-    over = over_limits(memory_mb, vram_mb, rule)
+    over = over_limits(taken, rule)
     action = judge((gain - threshold) / sigma, lines)
+    lower = sum(theirs < scores[0] + threshold for theirs in base)
+    if action == "rerun" and len(scores) == 1 and not first_is_low(lower, len(base), rule):
+        return Verdict(
+            "discard", f"{said}, but {lower} of the incumbent's own {len(base)} were lower: discarded.", numbers
+        )
     if action != "discard" and over:
         return Verdict("discard", f"{said}, but {over}: discarded.", numbers)
     if rule.rule == "confirm":
@@ -79,14 +84,19 @@ def decide(
     return Verdict(action, said + _ending(action, gain, threshold, lines, noise, len(scores), rule), numbers)
 
 
-def _threshold(tokens: tuple[int, int] | None, rule: RatchetSettings) -> float:
+def _threshold(tokens: tuple[int, int] | None, sigma: float, rule: RatchetSettings) -> tuple[float, float]:
     """The gain, in bits per byte, that must be shown to be exceeded: superiority, or non-inferiority.
 
-    For `greedy` a simpler version needs an equal score, as far as scores are told apart.
+    And in how many sigmas that is stated, 0 where in bits. For `greedy` a simpler version needs an equal score, as far
+    as scores are told apart.
     """
     if tokens is None or not is_simpler(*tokens, rule):
-        return rule.min_delta
-    return -RESOLUTION if rule.rule == "greedy" else -rule.simpler_margin
+        return rule.min_delta, 0.0
+    if rule.rule == "greedy":
+        return -RESOLUTION, 0.0
+    if rule.simpler_margin > 0:
+        return -rule.simpler_margin, 0.0
+    return -rule.simpler_sigmas * sigma, rule.simpler_sigmas
 
 
 def _widened(lines: Bounds, unsure: float, trials: int, incumbent_trials: int, rule: RatchetSettings) -> Bounds:
@@ -145,17 +155,6 @@ def alike_below(chance: float, trials: int) -> float:
 def is_simpler(incumbent_tokens: int, candidate_tokens: int, rule: RatchetSettings) -> bool:
     """Whether `prefer_simpler` is on and the candidate is shorter by the stated share."""
     return rule.prefer_simpler and candidate_tokens <= (1.0 - rule.simpler_share) * incumbent_tokens
-
-
-def over_limits(memory_mb: float | None, vram_mb: float | None, rule: RatchetSettings) -> str:
-    """What a candidate takes too much of, in words; empty if nothing, or if it is not known."""
-    for name, used, limit in (
-        ("GPU memory", vram_mb, rule.max_vram_mb),
-        ("memory", memory_mb, rule.max_memory_mb),
-    ):
-        if limit > 0 and used is not None and used > limit:
-            return f"it takes {used:,.0f} MB of {name} where {limit:,.0f} are allowed"
-    return ""
 
 
 def _comparison(base: Sequence[float], scores: Sequence[float], noise: Noise) -> str:

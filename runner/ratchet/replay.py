@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from runner.config import RatchetSettings
+from runner.ratchet.limits import fastest
 from runner.ratchet.noise import UNKNOWN, Noise
 from runner.ratchet.standing import Standing
 from runner.trial import Attempt, Entry, Role, Status
@@ -20,14 +22,15 @@ def after(standing: Standing, entry: Entry, rule: RatchetSettings) -> Standing:
     told = not entry.suspicious and entry.status is not Status.CRASH
     own = scores(entry.attempts, Role.CANDIDATE) if told else ()  # a doubtful score says nothing of the noise
     if entry.number == 0:
-        return standing.trained(*own)
+        return replace(standing.trained(*own), seconds=fastest(entry.attempts))
     during, later = split(entry.attempts)
     action = "keep" if entry.status is Status.KEEP else "discard"
     standing = standing.trained(*scores(during, Role.INCUMBENT)).decided(action, own, rule)
     fresh = scores(later, Role.AFRESH if action == "keep" else Role.INCUMBENT)
     if not standing.incumbent and not fresh:  # kept under `greedy`, before the run went on under another rule
         fresh = own
-    return standing.trained(*fresh)
+    theirs = [a for a in entry.attempts if (a.role is not Role.INCUMBENT) == (action == "keep")]
+    return replace(standing.trained(*fresh), seconds=fastest(theirs, standing.seconds))
 
 
 def split(attempts: Sequence[Attempt]) -> tuple[Sequence[Attempt], Sequence[Attempt]]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runner.config import RatchetSettings
-from runner.ratchet.bounds import bounds, looks
+from runner.ratchet.bounds import bounds, first_is_low, looks
 from runner.ratchet.decide import ALIKE, SAME, alike_below
 from runner.ratchet.noise import UNSTABLE
 from runner.ratchet.standing import calibration_trials, incumbent_needs
@@ -37,7 +37,8 @@ class Scenario:
     effects: what a proposal adds to the incumbent's true score, by its number and that of runs; nan is a crash. noise:
     `normal`, `t3` or `contaminated`, all of standard deviation 1. calibration: factor on the deviations seen
     in the calibration. always: factor on every estimate of sigma. spread: standard deviation of proposals'
-    noise. clock: None, or the share of noise left to a proposal that fixes its own seeds.
+    noise. clock: None, or the share of noise left to a proposal that fixes its own seeds. simpler: None, or the
+    number of the first proposal of simpler code, for `simpler_sigmas`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scenario:
     always: float = 1.0
     spread: float = 1.0
     clock: float | None = None
+    simpler: int | None = None
 
 
 @dataclass
@@ -126,6 +128,7 @@ class Runs:
         self.result = Result(*np.zeros((4, self.scenario.proposals)))
         self.taken = np.zeros(runs, dtype=np.int64)
         self.incumbent, self.truth = Groups.empty(runs), np.zeros(runs)
+        self.theirs = np.full((runs, 8), math.inf)  # the incumbent's scores one by one
         self.squares, self.df = np.zeros(runs), np.zeros(runs, dtype=np.int64)  # of closed groups
         self.age = np.zeros(runs, dtype=np.int64)
         everyone = np.arange(runs)
@@ -139,7 +142,12 @@ class Runs:
         return self.noise[at, taken]
 
     def train_incumbent(self, at: Ints) -> None:
-        self.incumbent.add(at, self.truth[at] + self.draw(at))
+        scores = self.truth[at] + self.draw(at)
+        self.incumbent.add(at, scores)
+        place = self.incumbent.count[at] - 1
+        if len(at) and place.max() >= self.theirs.shape[1]:
+            self.theirs = np.pad(self.theirs, ((0, 0), (0, 8)), constant_values=math.inf)
+        self.theirs[at, place] = scores
 
     def due(self, action: str, at: Ints) -> None:
         """The trainings of the incumbent that are due after `action` in the runs `at`."""
@@ -152,18 +160,23 @@ class Runs:
             left = left[left > 0] - 1
             self.train_incumbent(at)
 
-    def verdicts(self, at: Ints, candidate: Groups, fresh: Groups, trials: int) -> tuple[Flags, Flags]:
-        """Of the runs `at`: which keep and which discard, as `decide` does."""
+    def verdicts(
+        self, at: Ints, candidate: Groups, fresh: Groups, trials: int, beyond: float
+    ) -> tuple[Flags, Flags]:
+        """Of the runs `at`: which keep and which discard, as `decide` does; beyond: sigmas of loss allowed."""
         df = self.df[at] + self.incumbent.df[at] + fresh.df[at]
         squares = self.squares[at] + self.incumbent.squares[at] + fresh.squares[at]
         sigma = np.sqrt(squares / np.maximum(df, 1)) * self.scenario.always
-        gain = self.incumbent.mean[at] - candidate.mean[at]
-        counts = self.incumbent.count[at]
-        keep = each(lambda n, d: bounds(trials, n, d, self.rule).keep, counts, df)
-        drop = each(lambda n, d: bounds(trials, n, d, self.rule).drop, counts, df)
         size = np.where(df > 0, np.maximum(sigma, 1e-12), 1e-12)
+        gain = self.incumbent.mean[at] - candidate.mean[at] + beyond * size
+        counts = self.incumbent.count[at]
+        keep = each(lambda n, d: bounds(trials, n, d, self.rule, beyond).keep, counts, df)
+        drop = each(lambda n, d: bounds(trials, n, d, self.rule, beyond).drop, counts, df)
         kept = gain > keep * size
         dropped = ~kept & (gain <= drop * size)
+        if trials == 1:
+            lower = (self.theirs[at] < (candidate.mean[at] - beyond * size)[:, None]).sum(axis=1)
+            dropped |= ~kept & (each(lambda low, n: first_is_low(low, n, self.rule), lower, counts) == 0.0)
         if trials > 1:
             squares = np.where(sigma > 0, candidate.squares[at] / np.maximum(sigma, 1e-12) ** 2, math.inf)
             alike = squares < alike_below(ALIKE, trials)
@@ -177,6 +190,8 @@ class Runs:
         kept = np.zeros(self.runs, dtype=bool)
         at = np.flatnonzero(~np.isnan(effect))
         self.taken[np.isnan(effect)] += 1  # a crash took its training
+        shorter = self.scenario.simpler is not None and number >= self.scenario.simpler
+        beyond = self.rule.simpler_sigmas if shorter else 0.0
         own = self.noise[np.arange(self.runs), -1 - number] if self.scenario.clock is not None else None
         for trials in range(1, looks(self.rule) + 1):
             if trials > 1:
@@ -189,7 +204,7 @@ class Runs:
             candidate.add(at, scores)
             if trials > 1:
                 fresh.add(at, scores)
-            keep, drop = self.verdicts(at, candidate, fresh, trials)
+            keep, drop = self.verdicts(at, candidate, fresh, trials, beyond)
             kept[at[keep]] = True
             at = at[~(keep | drop)]
             if not len(at):
@@ -221,6 +236,7 @@ class Runs:
         self.truth[at] += effect[at]
         self.age[at] = 0
         self.incumbent.clear(at)
+        self.theirs[at] = math.inf
         if self.rule.rule == "greedy":
             self.incumbent.add(at, candidate.mean[at])
         self.due("keep", at)

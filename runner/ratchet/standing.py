@@ -60,13 +60,14 @@ def incumbent_needs(action: str, counted: int, age: int, rule: RatchetSettings) 
 class Standing:
     """incumbent: its counted scores. age: proposals decided against it. past: noise of all closed groups.
 
-    kept: versions kept after the baseline.
+    kept: versions kept after the baseline. seconds: of the incumbent's fastest scoring, None where it is not known.
     """
 
     incumbent: tuple[float, ...] = ()
     age: int = 0
     past: Noise = UNKNOWN
     kept: int = 0
+    seconds: float | None = None
 
     @property
     def value(self) -> float:
@@ -96,4 +97,4 @@ class Standing:
         if action == "keep":
             closed = pool(self.past, [self.incumbent, group])
             return Standing(counted_after_keep(candidate, rule), 0, closed, self.kept + 1)
-        return Standing(self.incumbent, self.age + 1, pool(self.past, [group]), self.kept)
+        return replace(self, age=self.age + 1, past=pool(self.past, [group]))

@@ -21,7 +21,8 @@ from runner.record.verify_report import Finder
 from runner.seeds import seed_for
 from runner.trial import Entry, Role
 
-NEVER = 1_000_000.0  # sigmas
+# How headers were judged that lack these settings: by no rank, by bits, and never by a jump's sigmas alone.
+BEFORE = {"first_rank": 1.0, "simpler_sigmas": 0.0, "jump_sigmas": 1_000_000.0}
 Source = Callable[[str], bytes]  # train.py of a commit; raises UsageError
 
 
@@ -194,10 +195,8 @@ def seeds(entries: Sequence[Entry], seed: int, found: Finder) -> None:
 
 
 def settings_of(raw: Mapping[str, Any]) -> RatchetSettings:
-    """[ratchet] of a header. Raises UsageError.
-
-    What the program that wrote it did not know is off: a jump by its sigmas alone.
-    """
+    """[ratchet] of a header; settings younger than it are as they were before there were any. Raises UsageError."""
     from runner.config import from_dict
 
-    return from_dict({"ratchet": {"jump_sigmas": NEVER, **raw.get("ratchet", {})}}, "run.json").ratchet
+    told = raw.get("ratchet", {})
+    return from_dict({"ratchet": {**BEFORE, **told} if isinstance(told, dict) else told}, "run.json").ratchet

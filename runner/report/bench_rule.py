@@ -38,6 +38,7 @@ HARDER = (
 SEEDS = tuple(
     Scenario(f"fixed seeds, {share:.0%} of the noise from the clock", clock=share) for share in (0.0, 0.1, 0.3)
 )
+AFTER = (0, 30, 50)  # proposals that change nothing, before one that is simpler
 CRASHES, WORSE, BETTER = 0.1, 0.6, 0.08  # of proposals in the mixed scenarios; the rest change nothing
 
 
@@ -92,6 +93,17 @@ def harder(runs: int, seed: int) -> str:
         done = simulate(rule, scenario, runs, seed)
         rows.append([scenario.name, *_null(done), f"{greedy:.1f}", *(f"{p:.2f}" for p in powers)])
     return table([*_NULL, "greedy keeps", "2σ first", "2σ after 50", "3σ first", "3σ after 50"], rows)
+
+
+def simpler(runs: int, seed: int) -> str:
+    """Of `prefer_simpler`: the share of simpler versions that is kept, after as many proposals that change nothing."""
+    rows = []
+    for sigmas in (1.0, 1.5, 2.0, 2.5, 3.0):
+        rule = replace(RULES["confirm"], prefer_simpler=True, simpler_sigmas=sigmas)
+        for what, gain in (("equal", 0.0), ("worse by the margin", -sigmas)):
+            kept = [power(rule, replace(NOTHING, simpler=before), gain, before, runs, seed) for before in AFTER]
+            rows.append([f"{sigmas:g} σ, {what}", *(f"{share:.{2 if gain == 0.0 else 4}f}" for share in kept)])
+    return table(["margin, and simpler", "first", *(f"after {before}" for before in AFTER[1:])], rows)
 
 
 def own_seeds(runs: int, seed: int) -> str:
@@ -149,6 +161,7 @@ def study(runs: int, seed: int, to: Path | None) -> None:
     print(nothing_changes(runs, seed))
     print("## confirm under worse conditions\n\n" + harder(runs, seed))
     print("## Proposals that fix their own seeds\n\n" + own_seeds(runs, seed))
+    print("## Simpler code, with prefer_simpler: kept\n\n" + simpler(runs, seed))
     mixes = [mixture(scenario, runs, seed) for scenario in MIXED]
     for scenario, (printed, _) in zip(MIXED, mixes, strict=True):
         print(f"## Mixed proposals: {scenario.name}\n\n{printed}")
