@@ -10,6 +10,7 @@ local gateway = {}
 -- after a key marks text that a model wrote, so a quoted key followed by a colon and a number is the API's.
 local READ = { "input_tokens", "prompt_tokens", "promptTokenCount" }
 local CACHED = { "cache_read_input_tokens", "cache_creation_input_tokens" } -- not part of input_tokens
+local REREAD = { "cache_read_input_tokens", "cached_tokens", "cachedContentTokenCount" } -- of all that was read
 local WRITTEN = { "output_tokens", "completion_tokens" }
 local PARTS = { "candidatesTokenCount", "thoughtsTokenCount" }
 local OVERLAP = 96 -- bytes of a chunk that are read again with the next: a key may be cut in two
@@ -30,7 +31,9 @@ local function refuse(status, why)
 end
 
 function gateway.cost()
-  return (total("read") * limits.price_in + total("written") * limits.price_out) / 1e6
+  local cached = total("cached")
+  local read = (total("read") - cached) * limits.price_in + cached * limits.price_cached
+  return (read + total("written") * limits.price_out) / 1e6
 end
 
 local function exhausted()
@@ -139,43 +142,48 @@ function gateway.count()
   local chunk = ngx.arg[1] or ""
   local found = context.found or {}
   local text = (context.rest or "") .. chunk
-  for _, keys in ipairs({ READ, CACHED, WRITTEN, PARTS }) do
+  for _, keys in ipairs({ READ, CACHED, REREAD, WRITTEN, PARTS }) do
     largest(text, keys, found)
   end
   context.found, context.rest = found, text:sub(-OVERLAP)
   context.bytes = (context.bytes or 0) + #chunk
+  context.whole = ngx.arg[2]
   alive()
 end
 
--- What one answer took. Asked for when all is over, also where a client has gone away in the middle of it.
+-- What one answer took. Asked for when all is over, also where a client has gone away before it (499) or in the
+-- middle of it: then the last count, which stands at an answer's end, was not seen, and its length counts too.
 local function took(context)
   local found = context.found or {}
   local read = most(found, READ) + sum(found, CACHED)
   local written = math.max(most(found, WRITTEN), sum(found, PARTS))
-  local billed = ngx.req.get_method() == "POST" and ngx.status >= 200 and ngx.status < 300
+  local answered = ngx.status >= 200 and ngx.status < 300
+  local billed = ngx.req.get_method() == "POST" and (answered or ngx.status == 499)
   if ngx.var.uri:lower():find("count_?tokens") then
-    return 0, 0
+    return 0, 0, 0
   end
   if billed and read == 0 then
     read = math.ceil((tonumber(ngx.var.request_length) or 0) / BYTES_A_TOKEN)
   end
-  if billed and written == 0 then
-    written = math.ceil((context.bytes or 0) / BYTES_A_TOKEN)
+  if billed and (written == 0 or not context.whole) then
+    written = math.max(written, math.ceil((context.bytes or 0) / BYTES_A_TOKEN))
   end
-  return read, written
+  return read, written, math.min(most(found, REREAD), read)
 end
 
 -- Totals are told with each request, so that a line which is lost loses nothing.
 function gateway.finish()
   local context = ngx.ctx
   if context.admitted then
-    local read, written = took(context)
+    local read, written, cached = took(context)
     spent:incr("read", read, 0)
     spent:incr("written", written, 0)
+    spent:incr("cached", cached, 0)
   end
   ngx.var.all_requests = string.format("%d", total("requests"))
   ngx.var.all_in = string.format("%d", total("read"))
   ngx.var.all_out = string.format("%d", total("written"))
+  ngx.var.all_cached = string.format("%d", total("cached"))
 end
 
 return gateway

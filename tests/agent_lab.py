@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -33,6 +34,9 @@ class Api:
     usage: dict[str, int] | None = field(default_factory=lambda: dict(USAGE))
     chunk: int = 0  # bytes sent at a time; 0: all at once
     pause: float = 0.0  # seconds between them
+    before: float = 0.0  # seconds before the first byte
+    padding: int = 0  # bytes of text in an answer
+    answer: int = 200  # its status
 
     def paths(self) -> list[str]:
         return [path for _, path, _ in self.requests]
@@ -41,7 +45,7 @@ class Api:
 @contextmanager
 def small_api() -> Iterator[Api]:
     """Answers everything with a usage object, /v1/redirect with a redirect, /v1/status/N with that status."""
-    api = Api()
+    api, closing = Api(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,21 +53,26 @@ def small_api() -> Iterator[Api]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             api.requests.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
-            status = 302 if "redirect" in self.path else 200
+            status = 302 if "redirect" in self.path else api.answer
             status = int(self.path.rsplit("/", 1)[1]) if "/status/" in self.path else status
             body = json.dumps(
-                {"text": '{\\"output_tokens\\": 999999}', **({"usage": api.usage} if api.usage else {})}
+                {
+                    **({"usage": api.usage} if api.usage else {}),
+                    "text": '{\\"output_tokens\\": 999999}' + "x" * api.padding,
+                }
             ).encode()
+            closing.wait(api.before)
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", "http://other.example/")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             step = api.chunk or len(body)
-            for start in range(0, len(body), step):
-                self.wfile.write(body[start : start + step])
-                self.wfile.flush()
-                time.sleep(api.pause)
+            with contextlib.suppress(OSError):  # whoever asked may have hung up
+                for start in range(0, len(body), step):
+                    self.wfile.write(body[start : start + step])
+                    self.wfile.flush()
+                    time.sleep(api.pause)
 
         do_GET = do_DELETE = do_PUT = do_CONNECT = do_POST
 
@@ -77,6 +86,7 @@ def small_api() -> Iterator[Api]:
     try:
         yield api
     finally:
+        closing.set()
         server.shutdown()
         server.server_close()
 

@@ -131,7 +131,7 @@ def test_tokens_are_counted_and_limited_in_the_gateway(box: AgentBox, tag: str, 
 
 
 def test_money_is_limited_in_the_gateway(box: AgentBox, tag: str, api: Api) -> None:
-    spending = Spending(cost=0.001, price_in=1.0, price_out=10.0)  # 0.000337 USD a request
+    spending = Spending(cost=0.001, price_in=1.0, price_out=10.0, price_cached=1.0)  # 0.000337 USD a request
     left = visit(box, tag, api, "spends", spending=spending)
     assert len(api.requests) == 3
     assert left.traffic.cost(spending) == pytest.approx(3 * (107 + 230) / 1e6)
@@ -157,8 +157,41 @@ def test_an_api_that_does_not_answer_is_told_as_such(box: AgentBox, tag: str) ->
     with small_api() as api:
         pass  # its port is closed again
     left = visit(box, tag, Api(api.url), "spends", spending=Spending(requests=3))
-    assert left.traffic.failed == 3
-    assert left.traffic.statuses == (502,)
+    assert (left.traffic.failed, left.traffic.silent, left.traffic.refused) == (3, 3, 37)
+    assert left.traffic.statuses == ()  # the 502 is the gateway's own
+    assert left.stdout.count(b" 502 ") == 3
+
+
+def test_a_502_of_the_api_itself_is_told_from_the_gateways_own(box: AgentBox, tag: str, api: Api) -> None:
+    api.answer = 502
+    left = visit(box, tag, api, "spends", spending=Spending(requests=3))
+    assert (left.traffic.failed, left.traffic.silent, left.traffic.statuses) == (3, 0, (502,))
+
+
+def test_an_api_that_says_nothing_is_told_as_such_also_where_nobody_waits_for_it(
+    box: AgentBox, tag: str, api: Api
+) -> None:
+    api.before = 60
+    left = visit(box, tag, api, "hangs_up", "0.5", "0")
+    assert (left.traffic.requests, left.traffic.silent, left.traffic.refused) == (1, 1, 0)
+    assert left.traffic.tokens_in > 0  # the API has read it, and may bill it
+
+
+def test_what_is_read_of_an_answer_before_hanging_up_is_counted(box: AgentBox, tag: str, api: Api) -> None:
+    """Its last count, which says what it took, was never seen: its length stands in for it."""
+    api.usage, api.padding, api.chunk, api.pause = {"output_tokens": 1}, 400_000, 1 << 16, 0.2
+    left = visit(box, tag, api, "hangs_up", "10", "200000")
+    assert 200_000 / 4 <= left.traffic.tokens_out < 400_000 / 4
+    api.chunk = 0
+    whole = visit(box, tag, api, "hangs_up", "10", "500000")
+    assert whole.traffic.tokens_out == 1  # as the API says
+
+
+def test_tokens_from_the_apis_cache_are_counted_apart_and_cost_less(box: AgentBox, tag: str, api: Api) -> None:
+    spending = Spending(requests=1, price_in=2.0, price_out=10.0, price_cached=0.5)
+    left = visit(box, tag, api, "spends", spending=spending)
+    assert (left.traffic.tokens_in, left.traffic.tokens_cached) == (107, 7)
+    assert left.traffic.cost(spending) == pytest.approx((100 * 2.0 + 7 * 0.5 + 23 * 10.0) / 1e6)
 
 
 @pytest.mark.parametrize("key", ['a"; return 200', "a\nb", "", "$host", "back\\slash", "naïve"])
@@ -197,14 +230,36 @@ def test_a_program_whose_answer_still_comes_is_not_silent(box: AgentBox, tag: st
     assert left.seconds > 7
 
 
-TOLD = {"status": "200", "refused": "", "upstream": "200", "requests": "1", "tokens_in": "5", "tokens_out": "6",
-        "request": "POST /", "host": "h", "retry_after": ""}  # fmt: skip
+TOLD = {
+    "method": "POST", "status": "200", "refused": "", "upstream": "10.0.0.1:443", "heard": "0.1", "requests": "1",
+    "tokens_in": "5", "tokens_out": "6", "tokens_cached": "0", "request": "POST /", "host": "h", "retry_after": "",
+}  # fmt: skip
 
 
 def test_totals_survive_lines_that_were_lost() -> None:
     first = add(Traffic(), TOLD)
     later = add(first, {**TOLD, "requests": "9", "tokens_in": "50", "tokens_out": "60"})
     assert (later.requests, later.tokens_in, later.tokens_out) == (9, 50, 60)
+
+
+def test_a_refused_look_up_takes_nothing_from_what_was_answered() -> None:
+    """It is no request: taken from their number it hid that the API had answered."""
+    told = [{**TOLD, "status": "500"}, {**TOLD, "requests": "2"}]
+    told.append(
+        {**TOLD, "status": "404", "refused": "only paths …", "upstream": "", "heard": "", "requests": "2"}
+    )
+    traffic = Traffic()
+    for one in told:
+        traffic = add(traffic, one)
+    assert (traffic.requests, traffic.answered, traffic.failed, traffic.refused) == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize("status", ["502", "504", "499"])
+def test_an_answer_without_the_apis_header_is_the_gateways_own(status: str) -> None:
+    silent = add(Traffic(), {**TOLD, "status": status, "heard": "-"})
+    assert (silent.failed, silent.silent, silent.statuses, silent.refused) == (1, 1, (), 0)
+    later = add(silent, {**TOLD, "status": status, "upstream": "a, b", "heard": "-, 0.2"})
+    assert (later.silent, later.statuses) == (1, (int(status),))
 
 
 @pytest.mark.parametrize("strange", ["²", "1e17", "-1", "9" * 40, ""])

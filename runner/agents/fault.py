@@ -31,9 +31,10 @@ class Fault(StrEnum):
     ENCODING = "encoding"  # not UTF-8, or holds a NUL
     TOO_LARGE = "too-large"  # more bytes than a train.py may have
     NOT_A_FILE = "not-a-file"  # gone, a link, a FIFO, a folder, a device, or unreadable
-    FORBIDDEN = "forbidden"  # it changed files that no trial takes from it, so its train.py may rest on them
+    FORBIDDEN = "forbidden"  # it changed files that no trial takes from it, or its answer holds the key
     TIMEOUT = "timeout"  # killed at its time limit
     OUTPUT = "output"  # killed for writing without end to its output
+    MEMORY = "memory"  # killed for want of memory
     LIMIT = "limit"  # its own limit for one proposal was used up: turns, tokens, money
     EXIT = "exit"  # ended with an error and changed nothing
     RATE = "rate-limit"  # its API answers 429: too many requests for now

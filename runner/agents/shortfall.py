@@ -8,6 +8,9 @@ from runner.config import AgentSettings
 from runner.report import text
 from runner.sandbox.task import Visit
 
+KILLED = 137  # exit code of a program that ended by SIGKILL
+_MEMORY = "killed by the kernel for want of memory"
+
 
 def ended(visit: Visit, settings: AgentSettings) -> None:
     """Raises AgentFault where the visit was ended from outside."""
@@ -22,6 +25,8 @@ def ended(visit: Visit, settings: AgentSettings) -> None:
         raise AgentFault(Fault.SILENT, f"killed after {quiet}", "See agent.quiet_seconds")
     if visit.stopped:
         raise AgentFault(Fault.OUTPUT, f"killed after {visit.output_bytes:,} bytes of output")
+    if visit.oom and visit.exit_code == KILLED:
+        raise AgentFault(Fault.MEMORY, _MEMORY, _ADVICE[Fault.MEMORY])
 
 
 def unchanged(visit: Visit, report: AgentReport) -> AgentFault:
@@ -31,16 +36,20 @@ def unchanged(visit: Visit, report: AgentReport) -> AgentFault:
     said = (
         f"; it said: {report.error or report.message[:200]}" if report.error or report.message else _last(visit)
     )
-    if traffic.limited:
-        return AgentFault(Fault.LIMIT, traffic.limited)
-    answered = traffic.requests - traffic.failed - traffic.refused > 0
-    for status in () if answered else traffic.statuses:  # what was overcome is not why nothing was changed
+    overcome = traffic.answered > 0  # then that is not why nothing was changed
+    for status in () if overcome else traffic.statuses:
         if status in by_status:
             return AgentFault(
                 by_status[status], f"its API answered {status}{said}", _ADVICE.get(by_status[status], "")
             )
         if status >= 500:
             return AgentFault(Fault.SERVER, f"its API answered {status}{said}")
+    if traffic.silent and not overcome:
+        return AgentFault(Fault.SILENT, f"its API did not answer: it cannot be reached, or is silent{said}")
+    if traffic.limited:
+        return AgentFault(Fault.LIMIT, traffic.limited)
+    if visit.oom:
+        return AgentFault(Fault.MEMORY, f"{_MEMORY}{said}", _ADVICE[Fault.MEMORY])
     if not traffic.requests:
         return AgentFault(
             Fault.EXIT, f"it ended with exit code {visit.exit_code} and asked its API nothing{said}"
@@ -53,6 +62,7 @@ def unchanged(visit: Visit, report: AgentReport) -> AgentFault:
 
 
 _ADVICE = {
+    Fault.MEMORY: "See agent.memory_mb",
     Fault.AUTH: "See that the key is the right one for this API: runner agents",
     Fault.CREDIT: "The account of the key has no credit left",
 }

@@ -124,8 +124,9 @@ def _limits(plan: GatewayPlan) -> str:
     return (
         f'return {{ host = "127.0.0.1:{PORT}", alias = "localhost:{PORT}", prefix = "{plan.prefix}",\n'
         f"  paths = {{ {paths} }},\n"
-        f"  requests = {spending.requests:d}, tokens = {spending.tokens:d}, cost = {spending.cost:f},\n"
-        f"  price_in = {spending.price_in:f}, price_out = {spending.price_out:f} }}\n"
+        f"  requests = {spending.requests:d}, tokens = {spending.tokens:d}, cost = {spending.cost:.12g},\n"
+        f"  price_in = {spending.price_in:.12g}, price_out = {spending.price_out:.12g},\n"
+        f"  price_cached = {spending.price_cached:.12g} }}\n"
     )
 
 
