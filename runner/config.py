@@ -114,8 +114,9 @@ class AgentSettings:
     memory_mb: int = 4096  # of its container
     max_turns: int = 60  # of one proposal, where the program knows such a limit; 0: none
     max_proposal_cost: float = 0.0  # dollars of one proposal, likewise; 0: no limit
-    price_in: float = 0.0  # dollars for a million tokens sent, for programs that do not know; 0: unknown
+    price_in: float = 0.0  # dollars for a million tokens sent; 0: its recipe's, for its recipe's model
     price_out: float = 0.0  # and received
+    price_cached: float = 0.0  # and sent again, where the API reads them from its cache; 0: as price_in
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "agent.max_proposal_cost": (0, 100_000),
     "agent.price_in": (0, 100_000),
     "agent.price_out": (0, 100_000),
+    "agent.price_cached": (0, 100_000),
     "sample.length": (1, 1024),
     "sample.temperature": (0, 10),
     "sample.seed": (0, (1 << 31) - 1),

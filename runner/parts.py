@@ -203,8 +203,8 @@ class Trial:
 class Limits:
     """When to stop by itself. None: never. All but `until` count from the start of this invocation.
 
-    trials; hours; until: once the incumbent's val_bpb is at or below this; cost: US dollars of the proposers, as far
-    as they tell.
+    trials; hours; until: once the incumbent's val_bpb is at or below this; cost: US dollars of the proposers: what
+    their gateway counted, or what they tell where there is none.
     """
 
     trials: int | None = None
@@ -233,6 +233,11 @@ class Limits:
         if self.hours is None:
             return float("inf")
         return 3600 * self.hours - (self.clock.now() - self._began)
+
+    @property
+    def cost_left(self) -> float | None:
+        """US dollars that may still be spent; None where there is no limit."""
+        return None if self.cost is None else max(0.0, self.cost - self.spent)
 
     def count(self) -> None:
         self._done += 1

@@ -62,6 +62,12 @@ def total(usages: Iterable[Usage]) -> Usage:
     )
 
 
+def larger(one: float | None, other: float | None) -> float | None:
+    """Of two who say what the same thing cost, the one who says more: nobody can say less than the other saw."""
+    told = [cost for cost in (one, other) if cost is not None]
+    return max(told) if told else None
+
+
 def _plus(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else one + other
 

@@ -132,6 +132,7 @@ def _fill(planned: plans.AgentPlan, tmp: Path) -> None:
     for part in ("home", "task", "lab", "home/out"):
         (tmp / part).mkdir(parents=True, exist_ok=True)
     (tmp / "task" / "train.py").write_text(TRAIN)
+    (tmp / "task" / "note.txt").touch()
     (tmp / "lab" / "program.md").write_text("# Program\n\nMake it better.\n")
     (tmp / "lab" / "history.md").write_text("# History\n\nNothing yet.\n")
     for name, content in planned.files.items():

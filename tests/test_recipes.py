@@ -191,7 +191,7 @@ def test_a_prompt_with_placeholders_is_left_as_it_is(written: Any) -> None:
 
 def test_a_limit_of_none_leaves_its_arguments_out_and_one_is_passed_on() -> None:
     without = planned("claude-code", AgentSettings(max_turns=0)).command
-    assert not {"--max-turns", "--max-budget-usd", "--model"} & set(without)
+    assert not {"--max-turns", "--max-budget-usd"} & set(without)
     limited = planned("claude-code", AgentSettings(max_turns=7, max_proposal_cost=0.25, model="m")).command
     for name, value in (("--max-turns", "7"), ("--max-budget-usd", "0.25"), ("--model", "m")):
         assert limited[limited.index(name) + 1] == value
@@ -237,10 +237,10 @@ def test_a_key_that_is_not_set_is_missed_by_its_name() -> None:
 
 def test_prices_of_one_model_are_not_put_on_another() -> None:
     vibe = recipe.find("vibe")
-    assert plans.prices(vibe, AgentSettings()) == (1.5, 7.5)
-    assert plans.prices(vibe, AgentSettings(model="other")) == (0.0, 0.0)
-    assert plans.prices(vibe, AgentSettings(api_url="http://h")) == (0.0, 0.0)
-    assert plans.prices(vibe, AgentSettings(model="other", price_in=1.0)) == (1.0, 0.0)
+    assert plans.prices(vibe, AgentSettings()) == (1.5, 7.5, 0.15)
+    assert plans.prices(vibe, AgentSettings(model="other")) == (0.0, 0.0, 0.0)
+    assert plans.prices(vibe, AgentSettings(api_url="http://h")) == (0.0, 0.0, 0.0)
+    assert plans.prices(vibe, AgentSettings(model="other", price_in=1.0)) == (1.0, 0.0, 1.0)
 
 
 # What programs print, shortened; each as it was seen.

@@ -2,15 +2,15 @@
 
 Joins a recipe (`plan.py`, `usage.py`) with the box (`runner/sandbox/visit.py`). Nothing the program says decides
 what is tried: success is a changed train.py that compiles, tokens are the gateway's count, and its end is seen from
-outside. What it reports of itself is shown and kept as its own words; of these only its cost counts, where no prices
-are known.
+outside. What it reports of itself is shown and kept as its own words; of these only its cost counts, where it is more
+than the gateway's: nobody can say less.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,11 +32,13 @@ from runner.sandbox.task import Task, Visit
 from runner.sandbox.traffic import Spending
 from runner.sandbox.volumes import archive
 from runner.trial import History, Proposal, digest
-from runner.usage import Usage
+from runner.usage import Usage, larger
 
 REPORT_BYTES = 16 << 20
 MESSAGE_CHARACTERS = 400
 LOG_BYTES = 128 << 10  # of each output, from its head and from its tail
+LEAST_DOLLARS = 1e-9
+HOLDS_KEY = "or another file that was wanted holds the API key"
 TOKEN = (
     "token-without-worth"  # what the program is given as its key: the gateway puts the real one in its place
 )
@@ -54,7 +56,8 @@ class BoxedAgent:
 
     key, secret: which of the user's variables pays, and its value, which goes to the gateway and nowhere else.
     prepare_files: what train.py imports, by relative path. sample: some of the training text. source_limit: bytes of
-    train.py. logs: a folder for what the program prints.
+    train.py. logs: a folder for what the program prints. cost_left: the dollars that the run may still spend, asked for
+    at each proposal; None where it has no limit.
     """
 
     recipe: Recipe
@@ -67,6 +70,7 @@ class BoxedAgent:
     source_limit: int
     log_tail: told.LogTail
     logs: Path | None = None
+    cost_left: Callable[[], float | None] = lambda: None
     name: str = field(init=False)
     _refused: str = ""
     _cancelled: threading.Event = field(default_factory=threading.Event)
@@ -76,13 +80,23 @@ class BoxedAgent:
 
     def check(self) -> None:
         """Raises UsageError where its key or its API's address cannot be used, before anything is trained."""
-        gateway.configuration(self._task(self._plan(), History("check", (), b"", "", 0)).gateway)
+        settings = self._allowed()
+        gateway.configuration(
+            self._task(self._plan(settings), settings, History("check", (), b"", "", 0)).gateway
+        )
 
-    def _plan(self) -> AgentPlan:
+    def _allowed(self) -> AgentSettings:
+        """The settings of this one proposal: of its own limit of money and the run's rest, the smaller."""
+        left, own = self.cost_left(), self.settings.max_proposal_cost
+        if left is None:
+            return self.settings
+        least = max(left, LEAST_DOLLARS)  # 0 would be no limit
+        return replace(self.settings, max_proposal_cost=min(own, least) if own else least)
+
+    def _plan(self, settings: AgentSettings) -> AgentPlan:
         places = Places()
         return plan(
-            self.recipe, self.settings, prompt=prompt(places), gateway=gateway.URL, token=TOKEN, key=self.key,
-            places=places,
+            self.recipe, settings, prompt=prompt(places), gateway=gateway.URL, token=TOKEN, key=self.key, places=places
         )  # fmt: skip
 
     def cancel(self) -> None:
@@ -93,8 +107,9 @@ class BoxedAgent:
         """What the program makes of the incumbent. Raises AgentFault where that cannot be tried, InfraError."""
         if self._cancelled.is_set():
             raise AgentFault(Fault.DROPPED, "told to end")
-        planned = self._plan()
-        task = self._task(planned, history)
+        settings = self._allowed()
+        planned = self._plan(settings)
+        task = self._task(planned, settings, history)
         visit = self._visit(history, task)
         report = read_result(self.recipe.report, visit.stdout, self._report(planned, visit), visit.stderr)
         meta = self._meta(visit, report, planned, task.gateway.spending)
@@ -111,8 +126,8 @@ class BoxedAgent:
         self._refused = ""
         return proposal
 
-    def _task(self, planned: AgentPlan, history: History) -> Task:
-        settings, places = self.settings, planned.places
+    def _task(self, planned: AgentPlan, settings: AgentSettings, history: History) -> Task:
+        places = planned.places
         lab = {
             "program.md": history.program.encode(),
             "history.md": told.markdown(history, self.log_tail, self._refused).encode(),
@@ -123,16 +138,14 @@ class BoxedAgent:
         wanted = {f"{places.work}/train.py": self.source_limit, f"{places.work}/note.txt": 1 << 20}
         if planned.reads:
             wanted[f"{places.out}/{planned.reads}"] = REPORT_BYTES
-        price_in, price_out = prices(self.recipe, settings)
-        spending = Spending(
-            settings.max_requests, settings.max_tokens, settings.max_proposal_cost, price_in, price_out
-        )
+        limits = (settings.max_requests, settings.max_tokens, settings.max_proposal_cost)
+        spending = Spending(*limits, *prices(self.recipe, settings))
         start = ("sh", "-c", 'git init -q . && exec "$@"', "git") if planned.git else ()
         return Task(
             command=(*start, *planned.command),
             environment=planned.environment,
             lab=archive(lab),
-            work={"train.py": history.incumbent},
+            work={"train.py": history.incumbent, "note.txt": b""},
             home=planned.files,
             gateway=GatewayPlan(
                 origin=planned.upstream,
@@ -163,7 +176,7 @@ class BoxedAgent:
             return visit
         key, files = self.secret.encode(), visit.files
         if any(isinstance(content, bytes) and key in content for content in files.values()):
-            files = dict.fromkeys(files, "holds the API key")
+            files = dict.fromkeys(files, HOLDS_KEY)
         out, err = (text.replace(key, b"[key]") for text in (visit.stdout, visit.stderr))
         return replace(visit, stdout=out, stderr=err, files=files)
 
@@ -175,12 +188,12 @@ class BoxedAgent:
         self, visit: Visit, report: AgentReport, planned: AgentPlan, spending: Spending
     ) -> dict[str, Any]:
         """For the record. Tokens are the gateway's count where it counted any, else what the program says."""
-        counted = visit.traffic.tokens_in + visit.traffic.tokens_out > 0
-        priced = counted and (spending.price_in or spending.price_out)
+        traffic = visit.traffic
+        counted = traffic.tokens_in + traffic.tokens_out > 0
         usage = Usage(
-            visit.traffic.tokens_in if counted else report.tokens_in,
-            visit.traffic.tokens_out if counted else report.tokens_out,
-            visit.traffic.cost(spending) if priced else report.cost_usd,
+            traffic.tokens_in if counted else report.tokens_in,
+            traffic.tokens_out if counted else report.tokens_out,
+            larger(traffic.cost(spending) if spending.priced else None, report.cost_usd),
             report.model or planned.model,
         )
         return {
@@ -200,8 +213,9 @@ class BoxedAgent:
         ended(visit, self.settings)
         source = visit.files[f"{places.work}/train.py"]
         if isinstance(source, str):
-            large = source.startswith("has ")
-            raise AgentFault(Fault.TOO_LARGE if large else Fault.NOT_A_FILE, f"train.py {source}")
+            kinds = {"has ": Fault.TOO_LARGE, HOLDS_KEY: Fault.FORBIDDEN}
+            kind = next((kind for start, kind in kinds.items() if source.startswith(start)), Fault.NOT_A_FILE)
+            raise AgentFault(kind, f"train.py {source}")
         if source == history.incumbent:
             raise unchanged(visit, report)
         takeback.check(source, history.incumbent, takeback.tried(history))

@@ -121,7 +121,7 @@ class CommandProposer:
     def _taken(self, folder: int, ran: process.Ran, history: History) -> Proposal:
         """What the program left in the open folder. A fault carries what it cost, too."""
         said = _said(folder)
-        usage = usage_of(said).plain()
+        usage = self._usage(folder, ran, said)
         try:
             self._ended(ran)
             source = takeback.read(folder, "train.py", self._source_limit)
@@ -141,6 +141,10 @@ class CommandProposer:
             **usage,
         }
         return Proposal(source, takeback.note(folder), self.name, parent, meta)
+
+    def _usage(self, folder: int, ran: process.Ran, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Tokens and money, for the record."""
+        return usage_of(said).plain()
 
     def _unchanged(self, source: bytes, ran: process.Ran, said: Mapping[str, Any], history: History) -> None:
         """Where train.py is as it was, the most telling name for it."""

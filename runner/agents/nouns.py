@@ -70,8 +70,9 @@ class Api:
     """The one API that the program may reach. `url`: its base as the program itself is configured with it.
 
     dialect: what it speaks: `anthropic` messages, OpenAI `responses` or `chat` completions, `gemini`.
-    model: the default; "" leaves it to the program. keys: in order of preference. price_in, price_out: of the default
-    model, in dollars for a million tokens, where the program needs to be told and states them itself; 0: unknown.
+    model: the default; "" leaves it to the program. keys: in order of preference. price_in, price_out,
+    price_cached: of the default model, in dollars for a million tokens sent, received, and sent again from the API's
+    cache; 0: unknown. They are public list prices, with their source and its date beside them in the recipe.
     """
 
     url: str
@@ -80,6 +81,7 @@ class Api:
     model: str = ""
     price_in: float = 0.0
     price_out: float = 0.0
+    price_cached: float = 0.0
 
     @property
     def host(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from runner.agents.recipe import Key, Recipe, url_parts
 from runner.agents.template import Values, fill, fill_command, fill_environment, write
@@ -72,13 +73,13 @@ def plan(
     upstream, path = url_parts("[agent]", "api_url", settings.api_url or recipe.api.url)
     gateway = gateway.rstrip("/")
     model = settings.model or recipe.api.model
-    price_in, price_out = prices(recipe, settings)
+    price_in, price_out, price_cached = prices(recipe, settings)
     values: Values = {
         "prompt": prompt, "model": model, "gateway": gateway, "base": gateway + path, "token": token,
         "home": places.home, "work": places.work, "lab": places.lab, "out": places.out,
         "turns": settings.max_turns or "", "dollars": settings.max_proposal_cost or "",
         "seconds": int(settings.timeout_seconds),
-        "price_in": price_in, "price_out": price_out,
+        "price_in": price_in, "price_out": price_out, "price_cached": price_cached,
     }  # fmt: skip
     stand_in = key.environment or recipe.api.keys[0].environment
     environment = {"HOME": places.home, "PWD": places.work, "TERM": "dumb", "NO_COLOR": "1", "LANG": "C.UTF-8"}
@@ -99,13 +100,29 @@ def plan(
     )
 
 
-def prices(recipe: Recipe, settings: AgentSettings) -> tuple[float, float]:
-    """Dollars for a million tokens sent and received: the settings', else the recipe's for its model; 0: unknown."""
+Prices: TypeAlias = tuple[float, float, float]
+
+
+def prices(recipe: Recipe, settings: AgentSettings) -> Prices:
+    """Dollars for a million tokens sent, received, and sent again from the API's cache; 0: unknown.
+
+    The settings', else the recipe's for its model. Without a price of their own cached ones cost what others do.
+    """
     if settings.price_in or settings.price_out:
-        return settings.price_in, settings.price_out
+        return settings.price_in, settings.price_out, settings.price_cached or settings.price_in
     if settings.api_url or settings.model not in ("", recipe.api.model):
-        return 0.0, 0.0
-    return recipe.api.price_in, recipe.api.price_out
+        return 0.0, 0.0, 0.0
+    return recipe.api.price_in, recipe.api.price_out, recipe.api.price_cached or recipe.api.price_in
+
+
+def host_prices(recipe: Recipe, settings: AgentSettings) -> Prices:
+    """As `prices`, for the program on the host: there a model that its command does not name is the user's choice."""
+    names_it = any(
+        "{model}" in part for group in recipe.command for part in ([group] if isinstance(group, str) else group)
+    )
+    if settings.price_in or settings.price_out or (names_it and recipe.api.model):
+        return prices(recipe, settings)
+    return 0.0, 0.0, 0.0
 
 
 def choose_key(recipe: Recipe, settings: AgentSettings, environ: Mapping[str, str]) -> Key:

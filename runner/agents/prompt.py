@@ -14,10 +14,9 @@ data and no GPU here; it is trained and scored elsewhere once you stop. No other
 """
 
 
-def prompt(places: Places, check: str = "", *, boxed: bool = True) -> str:
-    """The prompt, one line. check: a sentence on how train.py can be tried out; "" where it cannot.
-
-    boxed: whether it runs in its container; else in a folder on the host, as `command.py` lays it out.
+def prompt(places: Places, *, boxed: bool = True) -> str:
+    """The prompt, one line. boxed: whether it runs in its container; else in a folder on the host, as `command.py`
+    lays it out.
     """
     filled = _PROMPT.format(
         lab=places.lab,
@@ -25,4 +24,4 @@ def prompt(places: Places, check: str = "", *, boxed: bool = True) -> str:
         sample=f", {places.lab}/sample.txt some of the text that it trains on" if boxed else "",
         network=", and there is no network" if boxed else "",
     )
-    return " ".join(f"{filled} {check}".split())
+    return " ".join(filled.split())

@@ -35,6 +35,7 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType({
     "seconds": "limit on time",
     "price_in": "dollars for a million tokens sent, 0 if unknown",
     "price_out": "and received",
+    "price_cached": "and sent again from the API's cache",
 })  # fmt: skip
 _HOLE = re.compile(r"\{([a-z_]+)\}")
 

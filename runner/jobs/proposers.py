@@ -10,13 +10,14 @@ from pathlib import Path
 
 from runner import agents, data
 from runner.agents.boxed import BoxedAgent
-from runner.agents.command import CommandProposer
-from runner.agents.plan import Places, choose_key, on_host_command, prices
+from runner.agents.on_host import OnHostAgent
+from runner.agents.plan import Places, choose_key, host_prices, on_host_command, prices
 from runner.agents.prompt import prompt
 from runner.agents.recipe import Recipe, find
+from runner.config import AgentSettings
 from runner.errors import UsageError
 from runner.lab import Lab
-from runner.parts import Proposer
+from runner.parts import Limits, Proposer
 from runner.sandbox import agent_images
 from runner.sandbox.build import Progress
 from runner.sandbox.engine import Engine
@@ -27,12 +28,15 @@ Step = Callable[[str], AbstractContextManager[Progress]]
 
 
 @contextmanager
-def proposer(lab: Lab, step: Step, log_tail: Callable[[int], str], logs: Path | None) -> Iterator[Proposer]:
+def proposer(
+    lab: Lab, step: Step, log_tail: Callable[[int], str], logs: Path | None, limits: Limits
+) -> Iterator[Proposer]:
     """The proposer that the lab's settings name, ready to be asked.
 
     step: shows a long step of set-up. log_tail: the end of a trial's training log by its number. logs: a folder
-    for what an outside program prints. Raises UsageError for a name that is none, MissingError where something that
-    the agent needs is not there, InfraError where the engine fails.
+    for what an outside program prints. limits: of the run; what is left of its money bounds each proposal of a coding
+    agent. Raises UsageError for a name that is none and for a limit of money where no price is known, MissingError
+    where something that the agent needs is not there, InfraError where the engine fails.
     """
     settings = lab.settings.agent
     if agents.is_built_in(settings.name):
@@ -40,14 +44,13 @@ def proposer(lab: Lab, step: Step, log_tail: Callable[[int], str], logs: Path | 
         return
     recipe = find(settings.name, lab.root)
     if settings.on_host:
+        _countable(
+            recipe, settings, limits, told=bool(recipe.report.cost) or any(host_prices(recipe, settings))
+        )
         yield _on_host(lab, recipe, log_tail, logs)
         return
+    _countable(recipe, settings, limits, told=any(prices(recipe, settings)))
     key = choose_key(recipe, settings, os.environ)  # before anything is built
-    if settings.max_proposal_cost and not any(prices(recipe, settings)):
-        raise UsageError(
-            f"agent.max_proposal_cost is set, and the prices of {recipe.title}'s model are not known",
-            "Set agent.price_in and agent.price_out, in dollars for a million tokens",
-        )
     # A connection of its own: it may be asked while a trial trains.
     with closing(Engine(lab.settings.engine.url)) as engine:
         gateway, image = images(engine, recipe, step)
@@ -62,9 +65,23 @@ def proposer(lab: Lab, step: Step, log_tail: Callable[[int], str], logs: Path | 
             source_limit=lab.settings.trial.source_kb * 1024,
             log_tail=log_tail,
             logs=logs,
+            cost_left=lambda: limits.cost_left,
         )
         agent.check()
         yield agent
+
+
+def _countable(recipe: Recipe, settings: AgentSettings, limits: Limits, *, told: bool) -> None:
+    """Raises UsageError where money is limited and nothing tells what a proposal costs."""
+    asked = [
+        *(["--max-cost is given"] if limits.cost is not None else []),
+        *(["agent.max_proposal_cost is set"] if settings.max_proposal_cost else []),
+    ]
+    if asked and not told:
+        raise UsageError(
+            f"{' and '.join(asked)}, and the prices of {recipe.title}'s model are not known",
+            "Set agent.price_in and agent.price_out in runner.toml, in dollars for a million tokens",
+        )
 
 
 def _on_host(lab: Lab, recipe: Recipe, log_tail: Callable[[int], str], logs: Path | None) -> Proposer:
@@ -72,8 +89,10 @@ def _on_host(lab: Lab, recipe: Recipe, log_tail: Callable[[int], str], logs: Pat
     settings, here = lab.settings.agent, Places(home=os.path.expanduser("~"), work=".", lab=".", out=".")
     argv = on_host_command(recipe, settings, prompt(here, boxed=False))
     names = [key.variable for key in recipe.api.keys] + settings.pass_env.replace(",", " ").split()
-    return CommandProposer(
+    return OnHostAgent(
         shlex.join(argv),
+        report=recipe.report,
+        prices=host_prices(recipe, settings),
         name=recipe.name,
         lab_root=lab.root,
         prepare_files=lab.prepare_files(),

@@ -90,7 +90,10 @@ def go(
         watcher: Watcher = stack.enter_context(_notified(lab, run, teller, told))
         for name in sorted(set(trackers)):
             watcher = stack.enter_context(_tracked(lab, run, watcher, name))
-        proposer = stack.enter_context(proposers.proposer(lab, screen.step, _log_tail(run), folder.path))
+        limits = Limits(max_trials, max_hours, until, max_cost)
+        proposer = stack.enter_context(
+            proposers.proposer(lab, screen.step, _log_tail(run), folder.path, limits)
+        )
         chosen = None if accept is None else _accepted(run, accept)
         loop = Loop(
             teller.asked(ChosenFirst(chosen, proposer) if chosen else proposer),
@@ -105,7 +108,6 @@ def go(
             known=_measured(run, teller),
             devices=len(shop.sandboxes),
         )
-        limits = Limits(max_trials, max_hours, until, max_cost)
         try:
             loop.run(Proposal(source, "the lab's train.py", "baseline"), limits)
         except (KeyboardInterrupt, AgentFault):

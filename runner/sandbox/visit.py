@@ -112,7 +112,8 @@ class AgentBox:
             keeper.start()
             keeper.put("/lab", task.lab)
             keeper.put(task.work_path, volumes.archive(task.work, owner=PAYLOAD_UID))
-            keeper.put(task.home_path, volumes.archive(task.home, task.folders, owner=PAYLOAD_UID))
+            now = int(time.time())  # some programs fetch anew what looks old
+            keeper.put(task.home_path, volumes.archive(task.home, task.folders, owner=PAYLOAD_UID, made=now))
             yield _Place(keeper, name, labels, mounts)
 
     @contextmanager

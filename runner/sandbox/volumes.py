@@ -88,32 +88,41 @@ def remove_volume(engine: Engine, name: str) -> None:
                 raise
 
 
-def archive(files: Mapping[str, bytes | Path], folders: tuple[str, ...] = (), *, owner: int = 0) -> bytes:
+def archive(
+    files: Mapping[str, bytes | Path], folders: tuple[str, ...] = (), *, owner: int = 0, made: int = 0
+) -> bytes:
     """A tar as `write_archive` makes it, in memory; for code, not for data."""
     buffer = io.BytesIO()
-    write_archive(buffer, files, folders, owner=owner)
+    write_archive(buffer, files, folders, owner=owner, made=made)
     return buffer.getvalue()
 
 
 def write_archive(
-    to: BinaryIO, files: Mapping[str, bytes | Path], folders: tuple[str, ...] = (), *, owner: int = 0
+    to: BinaryIO,
+    files: Mapping[str, bytes | Path],
+    folders: tuple[str, ...] = (),
+    *,
+    owner: int = 0,
+    made: int = 0,
 ) -> None:
-    """A tar of regular files and folders, without times: same input, same bytes. Only `owner` may write them."""
+    """A tar of regular files and folders: same input, same bytes. Only `owner` may write them. made: their time."""
     with tarfile.open(fileobj=to, mode="w", format=tarfile.PAX_FORMAT) as tar:
         parents = {str(p) for name in files for p in Path(name).parents if str(p) != "."}
         for folder in sorted(parents | set(folders)):
-            tar.addfile(_member(folder, tarfile.DIRTYPE, 0o755, owner))
+            tar.addfile(_member(folder, tarfile.DIRTYPE, 0o755, owner, made))
         for name, content in sorted(files.items()):
             if isinstance(content, bytes):
-                tar.addfile(_member(name, tarfile.REGTYPE, 0o644, owner, len(content)), io.BytesIO(content))
+                tar.addfile(
+                    _member(name, tarfile.REGTYPE, 0o644, owner, made, len(content)), io.BytesIO(content)
+                )
             else:
                 with content.open("rb") as source:
                     size = os.fstat(source.fileno()).st_size
-                    tar.addfile(_member(name, tarfile.REGTYPE, 0o644, owner, size), source)
+                    tar.addfile(_member(name, tarfile.REGTYPE, 0o644, owner, made, size), source)
 
 
-def _member(name: str, kind: bytes, mode: int, owner: int, size: int = 0) -> tarfile.TarInfo:
+def _member(name: str, kind: bytes, mode: int, owner: int, made: int, size: int = 0) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.type, member.mode, member.size = kind, mode, size
+    member.type, member.mode, member.size, member.mtime = kind, mode, size, made
     member.uid = member.gid = owner
     return member

@@ -81,9 +81,12 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def proposal(work: str, old: str, new: str, note: str) -> list[Step]:
-    """One whole proposal in the folder `work`: look, change, write the note, stop."""
-    train = f"{work}/train.py"
-    return [Read(train), Edit(train, old, new), Write(f"{work}/note.txt", note + "\n"), Say(f"Done: {note}")]
+    """One whole proposal in the folder `work`: look, change, look at the empty note and write it, stop.
+
+    Some agents write no file that they have not read.
+    """
+    train, line = f"{work}/train.py", f"{work}/note.txt"
+    return [Read(train), Edit(train, old, new), Read(line), Write(line, note + "\n"), Say(f"Done: {note}")]
 
 
 def misbehave(commands: Sequence[str], work: str) -> list[Step]:
