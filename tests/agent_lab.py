@@ -42,6 +42,13 @@ class Api:
         return [path for _, path, _ in self.requests]
 
 
+def tool_results(body: Any) -> str:
+    """What the agent's tools gave, as far as a request of OpenAI's responses dialect tells of it; one a line."""
+    items = body.get("input") if isinstance(body, dict) else None
+    told = [str(item["output"]) for item in items if "output" in item] if isinstance(items, list) else []
+    return "\n".join(told).replace("\\n", "\n")
+
+
 @contextmanager
 def small_api() -> Iterator[Api]:
     """Answers everything with a usage object, /v1/redirect with a redirect, /v1/status/N with that status."""

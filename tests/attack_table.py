@@ -20,14 +20,30 @@ GROUPS = {
     "files": "files and privilege",
     "network": "network",
     "channel": "result channel",
+    "agent": "a coding agent's box",
 }
 BAD = ("failure", "error", "skipped")  # an attack that was not run has not been contained
-# Whose endings are a matter of chance and are looked at by a test of their own.
-ELSEWHERE = {"test_a_swapper_is_dead_before_anyone_looks": "swaps_while_watched"}
+# Those on a coding agent's box run as its program, and again as tool calls of a real one where its image is built.
+MODULES = {"agent": ("test_agent_box", "test_agent_misled")}
+# Whose tests are not called `test_contained[NAME]`.
+ELSEWHERE = {
+    "test_a_swapper_is_dead_before_anyone_looks": "swaps_while_watched",  # its ending is a matter of chance
+    "test_the_key_and_the_hidden_text_are_nowhere_in_the_box": "reads_secrets",
+    "test_nothing_but_the_api_is_reached": "reaches_out",
+    "test_it_writes_nowhere_but_in_its_folders": "writes_outside",
+    "test_forks_are_bounded_and_end_at_its_time": "forks",
+    "test_its_disk_is_bounded_in_bytes_and_files": "fills_disk",
+    "test_one_that_never_ends_is_killed_at_its_time": "runs_for_ever",
+    "test_one_that_prints_without_end_is_stopped_and_its_output_bounded": "prints_much",
+    "test_one_that_hangs_without_a_word_is_stopped": "says_nothing",
+    "test_requests_are_limited_in_the_gateway": "spends",
+    "test_what_is_read_of_an_answer_before_hanging_up_is_counted": "hangs_up",
+    "test_killing_all_that_it_sees_harms_nobody_else": "kills_its_keepers",
+}
 
 
 def main() -> int:
-    modules = [str(TESTS / f"test_attacks_{group}.py") for group in GROUPS]
+    modules = [str(TESTS / f"{module}.py") for group in GROUPS for module in of(group)]
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = [
             sys.executable,
@@ -42,8 +58,9 @@ def main() -> int:
         cases = xml.parse(report.name).getroot().findall(".//testcase")
     rows = []
     for group, title in GROUPS.items():
-        mine = [case for case in cases if (case.get("classname") or "").endswith(f"test_attacks_{group}")]
+        mine = [case for case in cases if (case.get("classname") or "").endswith(of(group))]
         held = {attack(case) for case in mine if not any(case.find(bad) is not None for bad in BAD)}
+        held -= {attack(case) for case in mine if any(case.find(bad) is not None for bad in BAD[:2])}
         attacks = {path.stem for path in (TESTS / "attacks" / group).glob("*.py")}
         counted = [p for case in mine for p in case.iter("property") if p.get("name") == "leftovers"]
         left = sum(int(found.get("value") or 0) for found in counted)
@@ -55,6 +72,11 @@ def main() -> int:
     for row in rows:
         print("| " + " | ".join(map(str, row)) + " |")
     return int(rows[-1][1] != rows[-1][2] or rows[-1][3] != 0)
+
+
+def of(group: str) -> tuple[str, ...]:
+    """The modules with the tests of a group."""
+    return MODULES.get(group, (f"test_attacks_{group}",))
 
 
 def attack(case: xml.Element) -> str:

@@ -37,8 +37,9 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(leftovers: Any) -> Iterator[None]:
+def nothing_left(leftovers: Any, record_property: Any) -> Iterator[None]:
     yield
+    record_property("leftovers", len(leftovers()))
     assert leftovers() == []
 
 

@@ -6,19 +6,23 @@ AUTORESEARCH_AGENT_IMAGES (`all` for all). Each is run in any case where its ima
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_lab import KEY
-from conftest import ledger
-from scripted_api.script import Step, proposal
+from agent_lab import KEY, tool_results
+from conftest import TRAIN, ledger
+from scripted_api.script import Step, misbehave, proposal
 from scripted_api.server import ScriptedApi, Trouble, status
 
 from runner.agents.recipe import Recipe, find, names
 
 pytestmark = pytest.mark.engine
+LINE = next(
+    line for line in TRAIN.read_text().splitlines() if line.startswith("LR = ")
+)  # whole: aider edits lines
 WANTED = os.environ.get("AUTORESEARCH_AGENT_IMAGES", "").split()
 
 
@@ -28,7 +32,7 @@ def the_users_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _twice(number: int) -> list[Step]:
-    return proposal("/task", "LR = 0.03", "LR = 0.06", "LR twice as high")
+    return proposal("/task", LINE, LINE.replace("0.03", "0.06", 1), "LR twice as high")
 
 
 def _image(engine: Any, recipe: Recipe) -> str:
@@ -77,6 +81,36 @@ def test_a_real_program_in_its_box_makes_a_trial(
     assert KEY not in "".join(
         path.read_text(errors="replace") for path in (lab / "runs").rglob("*") if path.is_file()
     )
+    assert leftovers() == []
+
+
+def test_a_model_that_misleads_its_agent_costs_a_night_one_proposal(
+    engine: Any, image: str, lab: Path, runner: Any, tag: str, leftovers: Any, request: Any
+) -> None:
+    """All of it is refused, named in the record with its cost, and asked again: `test_agent_misled.py` has the rest."""
+    recipe = _needs(engine, request, "codex")
+    commands = [
+        "cat /run/docker.sock /lab/.git/config /lab/data/val.bin",
+        "echo x >> /lab/program.md; echo x >> /lab/prepare/__init__.py",
+        "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 443), 3); print('GOT')\"",
+        "head -c 50000000 /dev/zero | tr '\\\\0' x",
+        "dd if=/dev/zero of=/task/big bs=1M count=4000",
+    ]
+
+    def script(number: int) -> list[Step]:
+        return misbehave(commands, "/task") if number == 0 else _twice(number)
+
+    with ScriptedApi(script, key=KEY, keep_bodies=True) as api:
+        done = _go(lab, runner, tag, recipe, api, 1)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = "\n".join(tool_results(one.body) for one in api.requests)
+    assert "GOT" not in told.replace("print('GOT')", "")
+    assert told.count("Read-only file system") >= 2
+    assert "No space left on device" in told
+    (fault,) = [json.loads(line) for line in (lab / "runs" / tag / "faults.jsonl").read_text().splitlines()]
+    assert (fault["kind"], fault["trial"]) == ("unchanged", 1)
+    assert fault["meta"]["cost_usd"] > 0
+    assert [entry["number"] for entry in ledger(lab, tag)] == [0, 1]
     assert leftovers() == []
 
 

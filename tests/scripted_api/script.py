@@ -79,6 +79,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "command": ("command", "cmd"),
 }
 
+PATIENT = {"yield_time_ms": 30_000}  # how long a shell is waited for before it is left to run
+
 
 def proposal(work: str, old: str, new: str, note: str) -> list[Step]:
     """One whole proposal in the folder `work`: look, change, look at the empty note and write it, stop.
@@ -126,6 +128,8 @@ def _arguments(step: Step, tool: Tool) -> dict[str, Any]:
         name = next(name for name in ROLES[role] if name in schema)
         kind = schema[name].get("type")
         found[name] = ["bash", "-lc", value] if kind == "array" else value
+    for name in PATIENT.keys() & schema.keys():
+        found[name] = PATIENT[name]
     for name in tool.required:
         kind = schema.get(name, {}).get("type")
         if name not in found:
