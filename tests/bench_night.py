@@ -76,11 +76,14 @@ def night(lab: Path, given: argparse.Namespace, api: ScriptedApi) -> tuple[int, 
     recipe = find(given.agent)
     price_in, price_out, price_cached = prices(recipe, AgentSettings())
     path = recipe.api.url.split("://", 1)[1].partition("/")[2]
-    with (lab / "runner.toml").open("a") as settings:
-        settings.write(
-            f'\n[agent]\nname = "{given.agent}"\napi_url = "{api.url}/{path}"\nkey_env = "SCRIPTED_KEY"\n'
-            f"price_in = {price_in}\nprice_out = {price_out}\nprice_cached = {price_cached}\n"
-        )
+    agent = (
+        f'[agent]\nname = "{given.agent}"\napi_url = "{api.url}/{path}"\nkey_env = "SCRIPTED_KEY"\n'
+        f"price_in = {price_in}\nprice_out = {price_out}\nprice_cached = {price_cached}\n"
+    )
+    settings = (lab / "runner.toml").read_text()
+    (lab / "runner.toml").write_text(
+        re.sub(r"^\[agent\]\n(name = .*\n)?", "", settings, flags=re.M) + "\n" + agent
+    )
     program = ["./bootstrap"] if given.clone else [sys.executable, "-m", "runner", "--lab", str(lab)]
     limits = [
         "--max-trials",
@@ -116,11 +119,14 @@ def tell(entries: list[dict[str, Any]], seconds: float, given: argparse.Namespac
         print(f"| {' | '.join(map(str, cells))} |")
     starts = [entry["meta"]["setup_seconds"] for entry in mine] or [0.0]
     programs = [entry["meta"]["seconds"] for entry in mine] or [0.0]
-    print(
-        f"\n{given.agent}: {len(mine)} trials in {seconds / 60:.1f} min, {sum(e['status'] == 'keep' for e in mine)} kept; "
-        f"{api.asked} requests reached the API; {sum(e['meta']['cost_usd'] for e in mine):.4f} USD; to the program's start "
-        f"{statistics.median(starts):.2f} s (median; at most {max(starts):.2f}), the program {statistics.median(programs):.2f} s"
+    kept, cost = (
+        sum(entry["status"] == "keep" for entry in mine),
+        sum(entry["meta"]["cost_usd"] for entry in mine),
     )
+    print(f"\n{given.agent}: {len(mine)} trials in {seconds / 60:.1f} min, {kept} kept")
+    print(f"{api.asked} requests reached the API; {cost:.4f} USD at the recipe's prices")
+    print(f"to the program's start {statistics.median(starts):.2f} s (median; at most {max(starts):.2f})")
+    print(f"the program {statistics.median(programs):.2f} s")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_a_model_that_misleads_its_agent_costs_a_night_one_proposal(
     assert done.returncode == 0, done.stderr[-3000:]
     told = "\n".join(tool_results(one.body) for one in api.requests)
     assert "GOT" not in told.replace("print('GOT')", "")
-    assert told.count("Read-only file system") >= 2
+    assert told.count("Permission denied") + told.count("Read-only file system") >= 2
     assert "No space left on device" in told
     (fault,) = [json.loads(line) for line in (lab / "runs" / tag / "faults.jsonl").read_text().splitlines()]
     assert (fault["kind"], fault["trial"]) == ("unchanged", 1)
