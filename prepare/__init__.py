@@ -154,11 +154,12 @@ def save(thing: Any, name: str, out: Path | None = None) -> Path:
     return path
 
 
-def report(step: int, loss: float, tokens: int, rate: float) -> None:
+def report(step: int, loss: float, tokens: int, rate: float, learning_rate: float | None = None) -> None:
     """One line of progress on stdout for whoever watches: `@ {"step": …, "loss": …, "tokens": …, "rate": …}`.
 
-    loss in nats a token, tokens seen so far, rate in tokens a second. Lines nearer than REPORT_SECONDS to the
-    one before are dropped, so it may be called every step. Nothing is decided by what it says.
+    loss in nats a token, tokens seen so far, rate in tokens a second; learning_rate, where it is given, is written as
+    `lr`. Lines nearer than REPORT_SECONDS to the one before are dropped, so it may be called every step. Nothing is
+    decided by what it says.
     """
     global _last_report
     now = time.monotonic()
@@ -171,5 +172,7 @@ def report(step: int, loss: float, tokens: int, rate: float) -> None:
         "tokens": tokens,
         "rate": round(rate) if math.isfinite(rate) else None,
     }
+    if learning_rate is not None and math.isfinite(learning_rate):
+        line["lr"] = float(f"{learning_rate:.4g}")
     sys.stdout.write(f"@ {json.dumps(line)}\n")
     sys.stdout.flush()

@@ -10,6 +10,7 @@ from runner.parts import Reading, Watcher
 from runner.sandbox.evidence import MemoryWatch
 
 CURVE_POINTS = 4000  # kept of a training's own readings; more is no training's curve
+_KEPT = ("step", "loss", "tokens", "rate", "lr")
 
 
 class Curve:
@@ -47,7 +48,7 @@ def parse_reading(line: bytes) -> dict[str, float] | None:
         raw: Any = json.loads(line[2:])
     except (ValueError, RecursionError):
         return None
-    numbers = {k: float(v) for k, v in raw.items() if k in ("step", "loss", "tokens", "rate") and _finite(v)}
+    numbers = {k: float(v) for k, v in raw.items() if k in _KEPT and _finite(v)}
     return numbers or None
 
 

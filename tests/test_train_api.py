@@ -143,6 +143,12 @@ def test_report_of_a_loss_that_is_no_number_is_still_json(tmp_path: Path) -> Non
     }
 
 
+def test_report_names_the_learning_rate_where_it_is_told_one(tmp_path: Path) -> None:
+    code = "import prepare; prepare.report(3, 2.0, 4096, 1.0, learning_rate=0.0123456789)"
+    assert json.loads(in_trial(code, tmp_path).stdout[2:])["lr"] == 0.01235
+    assert "lr" not in in_trial("import prepare; prepare.report(3, 2.0, 1, 1.0, float('nan'))", tmp_path).stdout
+
+
 def test_report_is_rate_limited(tmp_path: Path) -> None:
     code = """
 import prepare, time
