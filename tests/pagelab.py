@@ -76,7 +76,12 @@ def tale(chance: random.Random, words: int = 110) -> str:
 
 def curve(chance: random.Random, points: int = 300) -> str:
     made = (
-        {"step": i + 1, "loss": 2 + 5 * math.exp(-i / 40) + chance.gauss(0, 0.05), "tokens": 4096 * (i + 1)}
+        {
+            "step": i + 1,
+            "loss": 2 + 5 * math.exp(-i / 40) + chance.gauss(0, 0.05),
+            "tokens": 4096 * (i + 1),
+            "lr": 0.04 * min(1, 2 * (1 - i / points)),
+        }
         for i in range(points)
     )
     return "".join(json.dumps(point) + "\n" for point in made)

@@ -161,7 +161,7 @@ def test_nothing_is_fetched_from_elsewhere() -> None:
 def test_500_trials_stay_under_2_mb_whatever_they_wrote(character: str) -> None:
     long = character * 1000
     lines = "\n".join([character * 1000] * 100)
-    points = tuple((float(i), 1 / 3 + i) for i in range(300))
+    points = tuple(material.Point(float(i), 1 / 3 + i, 1 / 7 + i) for i in range(300))
     attempt = replace(factories.attempt(2.2), detail=long)
     entries = [
         replace(entry, note=long, agent=long, detail=long, attempts=(attempt,) * 3, meta={"model": long})
@@ -212,21 +212,21 @@ def test_a_cut_takes_no_more_than_its_cap_in_the_page() -> None:
 
 
 def test_a_curve_keeps_its_ends_and_its_shape_in_100_points() -> None:
-    points = tuple((float(i), float(i)) for i in range(5000))
+    points = tuple(material.Point(float(i), float(i)) for i in range(5000))
     thinned = material.thin(points, 100)
     assert len(thinned) == 100
     assert thinned[0] == points[0]
     assert thinned[-1] == points[-1]
-    assert all(abs(step - loss) < 60 for step, loss in thinned)
+    assert all(abs(point.step - point.loss) < 60 for point in thinned)
 
 
 def test_what_a_training_wrote_into_its_curve_is_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "attempt-0.curve.jsonl"
-    good = '{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 2.4}\n'
+    good = '{"step": 1, "loss": 2.5, "lr": "x"}\n{"step": 2, "loss": 2.4, "lr": 0.1}\n'
     path.write_text(
         '[]\n{"step": "<b>", "loss": 1}\n{"step": 1, "loss": NaN}\nnull\n{{\n' + good + '{"step": 3, "lo'
     )
-    assert material.curve_of(path) == ((1.0, 2.5), (2.0, 2.4))
+    assert material.curve_of(path) == (material.Point(1.0, 2.5), material.Point(2.0, 2.4, 0.1))
 
 
 def test_samples_of_many_prompts_are_read_and_nonsense_is_none(tmp_path: Path) -> None:

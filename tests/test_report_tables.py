@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 
 from runner.errors import UsageError
 from runner.report import detail, status, tables
+from runner.report.page.material import Point, Sample
 from runner.report.watched import wall
 from runner.trial import Ending, Entry, Role, Status, Verdict
 
@@ -55,7 +56,12 @@ def everything(entries: list[Entry]) -> list[RenderableType]:
         status.View(found, entries),
         status.summary(EVIL, entries),
         detail.show(
-            entries[-1], diff="+" + EVIL, log=EVIL.encode("utf-8", "replace"), sample=EVIL, log_path=EVIL
+            entries[-1],
+            diff="+" + EVIL,
+            log=EVIL.encode("utf-8", "replace"),
+            curves=[tuple(Point(n, loss, 0.1) for n, loss in enumerate((9.0, 1e308, -1e308, 2.0)))],
+            samples=[Sample(EVIL, EVIL), Sample("", EVIL)],
+            log_path=EVIL,
         ),
     ]
 
@@ -83,7 +89,10 @@ def test_markup_in_a_note_stays_text() -> None:
 
 def test_nothing_trails_a_line_in_a_file() -> None:
     entries = factories.run(6)
-    shown = [*everything(entries)[:4], detail.show(entries[1], diff="+x", log="a\nb", sample="Once\nupon")]
+    shown = [
+        *everything(entries)[:4],
+        detail.show(entries[1], diff="+x", log="a\nb", samples=[Sample("", "Once\nupon")]),
+    ]
     for line in (line for what in shown for line in render(what, 160).split("\n")):
         assert line == line.rstrip()
 
@@ -189,12 +198,30 @@ def test_show_gives_the_scores_of_every_seed() -> None:
     assert "2.2100  the incumbent again, seed 22" in shown
 
 
-def test_show_gives_diff_log_and_sample() -> None:
+def test_show_gives_diff_log_curves_and_every_sample() -> None:
+    attempts = (factories.attempt(2.19, 11), factories.attempt(2.21, 22, role=Role.INCUMBENT))
+    curve = tuple(Point(float(n), 6.0 - n / 100, 0.04 * (1 - n / 400)) for n in range(400))
+    samples = [Sample("Once upon", "Once upon a time"), Sample("The king", "The king said\nno")]
     shown = render(
-        detail.show(factories.entry(4), diff="-LR = 1\n+LR = 2\n", log=b"a\nlast line", sample="Once upon"), 120
+        detail.show(
+            factories.entry(4, attempts=attempts),
+            diff="-LR = 1\n+LR = 2\n",
+            log=b"a\nlast line",
+            curves=[curve, curve[:200]],
+            samples=samples,
+        ),
+        120,
     )
-    for part in ("-LR = 1", "+LR = 2", "last line", "Once upon", factories.PINS.prepare[:16]):
-        assert part in shown
+    for part in ("-LR = 1", "+LR = 2", "last line", factories.PINS.prepare[:16],
+                 "█▇▇", "seed 11: 6 → 2.01 over 399 steps, learning rate at last 0.0001",
+                 "seed 22, the incumbent again: 6 → 4.01 over 199 steps",
+                 "sample after “Once upon”", "Once upon a time", "sample after “The king”", "said"):  # fmt: skip
+        assert part in shown, part
+
+
+def test_a_training_that_reported_nothing_has_no_curve() -> None:
+    assert "training loss" not in render(detail.show(factories.entry(4), curves=[()]))
+    assert "training loss" not in render(detail.show(factories.entry(4)))
 
 
 def test_a_diff_is_coloured_by_its_first_character() -> None:

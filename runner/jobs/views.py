@@ -6,7 +6,6 @@ import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,6 +18,8 @@ from runner.record.run import RunFolder, newest
 from runner.report import consoles, tables
 from runner.report import status as standing
 from runner.trial import Entry
+
+_LOG_BYTES = 65_536  # of the end of a log, looked at
 
 
 def _folder(lab: Path, tag: str) -> RunFolder:
@@ -93,17 +94,20 @@ def log(
 
 def show(lab: Path, number: int, tag: str, *, as_json: bool) -> None:
     from runner.report import detail
+    from runner.report.page import material
 
     folder = _folder(lab, tag)
     one = entry(folder, _entries(folder), number)
     changes = _diff(lab, folder, one)
     place = folder.trial(number)
-    drawn = _read(place / "sample.txt")
+    samples = material.samples_of(place)
     if as_json:
-        click.echo(json.dumps(detail.as_dict(one, diff=changes, sample=drawn.decode("utf-8", "replace"))))
+        click.echo(json.dumps(detail.as_dict(one, diff=changes, samples=samples)))
         return
     path = folder.log_of(one)
-    shown: Any = detail.show(one, diff=changes, log=_read(path), sample=drawn, log_path=str(path))
+    curves = [material.curve_of(place / f"attempt-{at}.curve.jsonl") for at in range(len(one.attempts))]
+    log = material.end_of(path, _LOG_BYTES)
+    shown = detail.show(one, diff=changes, log=log, curves=curves, samples=samples, log_path=str(path))
     consoles.results().print(shown)
 
 
@@ -119,10 +123,3 @@ def _diff(lab: Path, folder: RunFolder, entry: Entry) -> str:
     from runner.record.repo import LabRepo
 
     return LabRepo(labs.open_lab(lab).root).diff(entry.parent_commit, entry.commit)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

@@ -1,23 +1,23 @@
 """`runner show N` and `runner diff N`: one trial whole, for a person and as a dict.
 
-Pure: the entry and what the caller read of the trial's folder (log, sample, diff) in, text out. All of it
+Pure: the entry and what the caller read of the trial's folder (log, curves, samples, diff) in, text out. All of it
 comes from outside and is cleaned; what is long is cut to what a person reads, and said to be cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from runner.report import doubts, lines, text
+from runner.report import doubts, left, lines, text
 from runner.report.layout import Indented
+from runner.report.page.material import Points, Sample
 from runner.trial import Attempt, Entry, Role, to_json
 
 _LOG_LINES = 20
-_SAMPLE_CHARACTERS = 2000
 _DIFF_LINES = 1000
 _DIFF_COLUMNS = 500  # of one line
 _ROLES = {Role.CANDIDATE: "", Role.AFRESH: "scored afresh, ", Role.INCUMBENT: "the incumbent again, "}
@@ -136,25 +136,25 @@ def show(
     *,
     diff: str | bytes = "",
     log: str | bytes = b"",
-    sample: str | bytes = b"",
+    curves: Sequence[Points] = (),
+    samples: Sequence[Sample] = (),
     log_path: str = "",
 ) -> RenderableType:
-    """One trial whole. diff: unified, against its parent. log: any size, its tail is shown. sample: its text."""
+    """One trial whole. diff: unified, against its parent. log: any size, its tail is shown. curves: of each attempt."""
     parts: list[RenderableType] = [Text(f"trial {entry.number}", style="bold"), *_facts(entry)]
     if text.clean(diff).strip():
-        parts += [_title("diff against its parent"), coloured(diff)]
+        parts += [left.title("diff against its parent"), coloured(diff)]
+    parts += left.curves(entry.attempts, curves)
     if tail := [line for line in text.block(log, _LOG_LINES) if line]:
         where = f"log, last lines ({text.line(log_path, 200)})" if log_path else "log, last lines"
-        parts += [_title(where), Indented(Text("\n".join(tail), "dim"), 2)]
-    if said := text.clean(sample, _SAMPLE_CHARACTERS).strip():
-        parts += [_title("sample"), Indented(Text(said), 2)]
-    return Group(*parts)
+        parts += [left.title(where), Indented(Text("\n".join(tail), "dim"), 2)]
+    return Group(*parts, *left.samples(samples))
 
 
-def _title(what: str) -> Text:
-    return Text(f"\n{what}", style="bold")
+def as_dict(entry: Entry, *, diff: str = "", samples: Sequence[Sample] = ()) -> dict[str, Any]:
+    """The same for `--json`: the ledger's object, `diff` and `samples`; untrusted text as it was given.
 
-
-def as_dict(entry: Entry, *, diff: str = "", sample: str = "") -> dict[str, Any]:
-    """The same for `--json`: the ledger's object, with `diff` and `sample`; untrusted text as it was given."""
-    return {**to_json(entry), "diff": diff, "sample": sample}
+    `sample` is the first text alone.
+    """
+    drawn = [{"prompt": one.prompt, "text": one.text} for one in samples]
+    return {**to_json(entry), "diff": diff, "sample": drawn[0]["text"] if drawn else "", "samples": drawn}

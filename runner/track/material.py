@@ -133,12 +133,17 @@ def _tags(folder: RunFolder, entry: Entry) -> dict[str, str]:
 
 
 def _curves(folder: RunFolder, entry: Entry) -> dict[str, list[tuple[int, Values]]]:
-    """The loss of each training of the proposal, thinned."""
+    """Loss and learning rate of each training of the proposal, thinned."""
     own = [i for i, attempt in enumerate(entry.attempts) if attempt.role is not Role.INCUMBENT]
     found = {}
     for place, index in enumerate(own):
         points = files.curve_of(folder.trial(entry.number) / f"attempt-{index}.curve.jsonl")
         thin = points[:: max(1, -(-len(points) // _POINTS))]
         prefix = "train/" if place == 0 else f"train_{place + 1}/"
-        found[prefix] = [(int(step), {"loss": loss}) for step, loss in thin if abs(step) < 1 << 53]
+        found[prefix] = [(int(point.step), _values(point)) for point in thin if abs(point.step) < 1 << 53]
     return found
+
+
+def _values(point: files.Point) -> Values:
+    rate = {} if point.lr is None else {"learning_rate": point.lr}
+    return {"loss": point.loss, **rate}

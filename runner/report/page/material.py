@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner import holdouts
 from runner.record import faults
@@ -26,12 +26,22 @@ DIFF_CHARACTERS = 32_768  # looked at, of a diff's beginning
 LOG_BYTES = 16_384  # looked at, of a log's end
 LOG_LINES = 24
 CURVE_BYTES = 1 << 20
-SAMPLE_BYTES = 65_536
+SAMPLE_BYTES = 1 << 18  # 28 kB of control characters, each escaped in six bytes, and their prompts
 PROMPTS = 8  # of a kept version
 _HEAD = ("diff --git ", "index ", "--- a/", "+++ b/")
 
 CURVE_POINTS = 100  # of one curve, at most
-Points = tuple[tuple[float, float], ...]  # (step, loss), by step
+
+
+class Point(NamedTuple):
+    """One reading of a training: its step, the loss there, and the learning rate where one was reported."""
+
+    step: float
+    loss: float
+    lr: float | None = None
+
+
+Points = tuple[Point, ...]  # by step
 Diffs = Callable[[Sequence[Entry]], Mapping[int, str]]
 
 
@@ -136,8 +146,8 @@ def curve_of(path: Path) -> Points:
         if isinstance(point, dict):
             step, loss = text.finite(point.get("step")), text.finite(point.get("loss"))
             if step is not None and loss is not None:
-                points.append((step, loss))
-    return tuple(sorted(points))
+                points.append(Point(step, loss, text.finite(point.get("lr"))))
+    return tuple(sorted(points, key=lambda point: point[:2]))
 
 
 def thin(points: Points, most: int) -> Points:
@@ -147,7 +157,9 @@ def thin(points: Points, most: int) -> Points:
     inner, width = points[1:-1], most - 2
     edges = [len(inner) * i // width for i in range(width + 1)]
     parts = [inner[a:b] for a, b in pairwise(edges)]
-    means = [(part[len(part) // 2][0], sum(loss for _, loss in part) / len(part)) for part in parts if part]
+    means = [
+        part[len(part) // 2]._replace(loss=sum(p.loss for p in part) / len(part)) for part in parts if part
+    ]
     return (points[0], *means, points[-1])
 
 

@@ -27,7 +27,7 @@ DIFFS, DIFF = 0.43, 24_000
 LOGS, LOG = 0.15, 3_000
 CURVES, CURVE = 0.29, 4_000
 SAMPLES, SAMPLE = 0.13, 2_400
-_POINT = 14  # bytes of a point of a curve
+_POINT, _RATE = 14, 8  # bytes of a point of a curve, and of the learning rate beside it
 
 
 def build(
@@ -71,16 +71,21 @@ def _long(everyone: Sequence[Detail], after: int, budget: int) -> list[dict[str,
     """Diff, log and curves of the trials from `after` on, cut to their fair shares among everyone's."""
     diffs = min(DIFF, limits.share([d.diff.size if d.diff else 0 for d in everyone], int(budget * DIFFS)))
     logs = min(LOG, limits.share([d.log.size for d in everyone], int(budget * LOGS)))
-    points = [sum(len(found) for found in d.curves) * _POINT for d in everyone]
-    share = min(CURVE, limits.share(points, int(budget * CURVES))) // _POINT
+    points = [sum(len(found) for found in d.curves) * _point(d) for d in everyone]
+    share = min(CURVE, limits.share(points, int(budget * CURVES)))
     return [_one(detail, diffs, logs, share) for detail in everyone[after:]]
 
 
-def _one(detail: Detail, diffs: int, logs: int, points: int) -> dict[str, Any]:
+def _point(detail: Detail) -> int:
+    """Bytes of one point of a trial's curves."""
+    return _POINT + (_RATE if any(point.lr is not None for found in detail.curves for point in found) else 0)
+
+
+def _one(detail: Detail, diffs: int, logs: int, share: int) -> dict[str, Any]:
     shown, missing = detail.diff.cut(diffs) if detail.diff else ("", 0)
     tail, _ = detail.log.cut(logs)
     drawn = sum(len(found) > 1 for found in detail.curves) or 1
-    curves = [curve(found, max(3, points // drawn)) for found in detail.curves]
+    curves = [curve(found, max(3, share // _point(detail) // drawn)) for found in detail.curves]
     more = detail.diff is not None and detail.diff.more
     found = {"diff": shown, "cut": missing + more, "log": tail, "log_name": detail.log_name if tail else ""}
     result: dict[str, Any] = {key: value for key, value in found.items() if value}

@@ -53,11 +53,13 @@ def _remarks(raw: Attempt) -> str:
 
 
 def curve(points: Points, most: int) -> dict[str, list[Any]] | None:
-    """Steps and losses, for drawing; None where there is nothing to draw a line through."""
+    """Steps and losses, for drawing, and learning rates where they were told; None where there is no line to draw."""
     if len(points) < 2:
         return None
     shown = thin(points, most)
-    return {"x": [number(step, 6) for step, _ in shown], "y": [number(loss, 4) for _, loss in shown]}
+    found = {"x": [number(p.step, 6) for p in shown], "y": [number(p.loss, 4) for p in shown]}
+    rates = [number(p.lr, 3) for p in shown]
+    return found | ({"lr": rates} if any(rate is not None for rate in rates) else {})
 
 
 def trial(entry: Entry) -> dict[str, Any]:

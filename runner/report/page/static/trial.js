@@ -112,8 +112,11 @@ const sampleOf = (n) => (page.samples[n] || []).flatMap((one) => [heading(one.pr
 function curveOf(trial) {
   if (!trial.curves) return [];
   const last = trial.curves.findLast((one) => one);
-  const words = `Training loss over ${count(last.x.at(-1))} steps, from ${figures(last.y[0], 4)} to ${figures(last.y.at(-1), 4)}`;
-  return [heading("Training loss"), el("div", { class: "curve", role: "img", "aria-label": words }), el("p", { class: "soft" }, "As the program itself reported it, by step. No verdict rests on it.")];
+  const rates = (trial.curves.findLast((one) => one && one.lr) || {}).lr || [], rate = rates.findLast((one) => one !== null);
+  const least = rate === undefined ? "" : `; learning rate at last ${figures(rate)}, at most ${figures(Math.max(...rates))}`;
+  const words = `Training loss over ${count(last.x.at(-1))} steps, from ${figures(last.y[0], 4)} to ${figures(last.y.at(-1), 4)}${least}`;
+  const dashed = rate === undefined ? "" : ` Dashed: the learning rate, at last ${figures(rate)}.`;
+  return [heading("Training loss"), el("div", { class: "curve", role: "img", "aria-label": words }), el("p", { class: "soft" }, `As the program itself reported it, by step.${dashed} No verdict rests on it.`)];
 }
 
 function logOf(trial) {
