@@ -395,12 +395,13 @@ class Optimiser:
         )
         self.steps = 0
 
-    def step(self, progress: float) -> None:
-        """One step. progress: share of the training that is over, 0 to 1."""
+    def step(self, progress: float) -> float:
+        """One step; the learning rate of the matrices in it. progress: share of the training that is over, 0 to 1."""
         scale = min(1.0, (1 - progress) / DECAY_SHARE)
         self.muon.step(scale, momentum=min(MOMENTUM, 0.85 + self.steps * 0.0005))
         self.adam.step(scale)
         self.steps += 1
+        return scale * MATRIX_LR
 
 
 # ------------------------------------------------------------------------------------------------- clock
@@ -528,14 +529,14 @@ def main() -> None:
         if progress >= 1:
             break
         now = gradients(loss, x, y, micro_rows)
-        optimiser.step(progress)
+        rate = optimiser.step(progress)
         model.zero_grad(set_to_none=True)
         asked = last if gpu and last is not None else now
         mean, last = mean + (float(asked) - mean) * max(0.02, 1 / step), now
         clock.tick()
         tokens += x.numel()
         speed = tokens / (time.monotonic() - started)
-        prepare.report(step, mean, tokens, speed)
+        prepare.report(step, mean, tokens, speed, rate)
         if progress > (1 + insured) / 2 and clock.left() > 20 * clock.save_seconds:
             insured = progress  # halfway to the end, each time; never more than a twentieth of what is left
             clock.save_seconds = save(model, shape)
