@@ -32,7 +32,7 @@ from runner.record.faults import FaultLog
 from runner.record.ledger import Ledger
 from runner.record.run import Header, RunFolder
 from runner.relay import Silent
-from runner.report import lines
+from runner.report import lines, sides
 from runner.report.screen import Screen
 from runner.trial import Entry, History, Proposal
 
@@ -61,7 +61,9 @@ def watched(folder: RunFolder) -> Iterator[tuple[Follower, Screen, io.StringIO, 
 
 
 def shown(screen: Screen) -> str:
-    return "\n".join(line.plain for line in lines.live(screen.watched, time.monotonic(), "", 120, 40))
+    now = time.monotonic()
+    beside = sides.rows(screen.watched, now, 119)
+    return "\n".join(line.plain for line in lines.live(screen.watched, now, "", 120, 40, beside))
 
 
 def test_a_training_looks_as_where_it_was_started(watched: Any) -> None:
@@ -102,6 +104,62 @@ def test_a_watcher_that_comes_while_it_scores_knows_the_trial(watched: Any) -> N
     follower.look()
     assert "trial 3  DEPTH" in shown(screen)
     assert re.search(r"scoring +audit", shown(screen))
+
+
+def side_by_side(teller: Teller) -> None:
+    """Two devices train; trial 3 is decided next."""
+    for name, number, note in (("cpu", 3, "DEPTH 4 → 5"), ("cpu-1", 4, "WIDTH 64")):
+        slot = teller.slot(name)
+        slot.training(number, note, number - 3, 7, 30.0)
+        teller._told = 0.0
+        slot.reading(Reading(12.0, 40, 3.25, 4096, None, 812.0))
+    teller.attend(3, "DEPTH 4 → 5")
+
+
+def test_trainings_on_several_devices_are_shown_side_by_side(watched: Any) -> None:
+    follower, screen, _, teller = watched
+    side_by_side(teller)
+    follower.look()
+    live = shown(screen)
+    assert "trial 3  DEPTH 4 → 5" in live
+    assert re.search(r"cpu +trial 3 · ━+╸?─+ 12 of 30 s · loss 3.25 · DEPTH 4 → 5", live), live
+    assert re.search(r"cpu-1 +trial 4 · ━+╸?─+ 12 of 30 s · loss 3.25 · training 2 · WIDTH 64", live), live
+    assert "seed 0" not in live
+
+
+def test_a_device_that_scores_goes_on_or_has_ended_is_followed(watched: Any) -> None:
+    follower, screen, said, teller = watched
+    side_by_side(teller)
+    follower.look()
+    teller.slot("cpu").scoring("audit", 0, 10)
+    teller.slot("cpu-1").training(4, "WIDTH 64", 2, 9, 30.0)
+    follower.look()
+    live = shown(screen)
+    assert re.search(r"cpu +trial 3 · scoring audit", live), live
+    assert re.search(r"cpu-1 +trial 4 · ─+ 0 of 30 s · training 3", live), live
+    teller.slot("cpu").over()
+    teller.slot("cpu-1").over()
+    follower.look()
+    assert not re.search(r"^cpu", shown(screen), re.M)
+    screen.close()
+    told = said.getvalue()
+    assert told.count("trial 3: training on cpu, seed 7, 30 s: DEPTH 4 → 5") == 1
+    assert told.count("trial 4: training on cpu-1, training 3, seed 9") == 1
+    assert "seed 0" not in told
+
+
+def test_status_names_what_every_device_does(folder: RunFolder, runner: Any) -> None:
+    with folder.lock():
+        side_by_side(Teller(Silent(), folder, 7))
+        told = runner(folder.runs.parent, "status").stdout
+        found = json.loads(runner(folder.runs.parent, "status", "--json").stdout)["current"]
+    assert re.search(r"^now +trial 3 · is decided next · 7 trials left$", told, re.M), told
+    assert re.search(r"^cpu +trial 3 · training · 12 of 30 s · loss 3.25 · DEPTH 4 → 5$", told, re.M), told
+    assert re.search(r"^cpu-1 +trial 4 · training · 12 of 30 s · loss 3.25 · WIDTH 64$", told, re.M), told
+    assert [(one["slot"], one["number"], one["budget_seconds"]) for one in found["slots"]] == [
+        ("cpu", 3, 30),
+        ("cpu-1", 4, 30),
+    ]
 
 
 def test_verdicts_and_messages_of_the_run_are_told_once(watched: Any, folder: RunFolder) -> None:
@@ -160,6 +218,27 @@ def test_a_run_that_is_removed_ends_it(watched: Any, folder: RunFolder) -> None:
         {"phase": "training", "number": 3, "note": HOSTILE, "seed": [], "budget_seconds": "x", "since": "y"},
         {"phase": f"scoring, {HOSTILE}", "number": 3, "attempt": {}, "left": -1e300, "ends": True},
         {"phase": "proposing", "number": 3, "agent": HOSTILE, "asking": -1, "since": 1e300},
+        {
+            "phase": "training",
+            "number": 3,
+            "slots": [
+                {
+                    "slot": HOSTILE,
+                    "number": 1,
+                    "note": HOSTILE,
+                    "phase": [],
+                    "budget_seconds": "x",
+                    "seconds": 1e300,
+                    "updated": {},
+                },
+                7,
+                {"slot": 3},
+                {"slot": "x"},
+                None,
+            ]
+            * 50,
+        },
+        {"phase": "training", "number": 3, "slots": {"slot": "x"}},
     ],
 )
 def test_nonsense_in_its_file_breaks_nothing(nonsense: dict[str, Any], watched: Any, folder: RunFolder) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from runner.parts import Reading
 from runner.record import faults
 from runner.record.ledger import Ledger
 from runner.record.run import RunFolder
-from runner.report import consoles, text
+from runner.report import consoles, text, under_way
 from runner.report.screen import Screen
 
 EVERY = 0.5  # seconds between two looks
@@ -41,6 +41,7 @@ class Follower:
         self._count = -1  # trials told so far; -1 before the first look
         self._phase: object = None
         self._trained: object = None  # the training that the screen knows of
+        self._beside = Beside(screen, self._age)
         self._alive: bool | None = None
         self._updated: object = None
         self._log = _size(folder.log)
@@ -57,6 +58,7 @@ class Follower:
             if not self._alive:
                 self._screen.watched.phase, self._screen.watched.number = "idle", None
                 self._phase = self._trained = None
+                self._beside.look([])
                 self._screen.message(
                     f"no program works on {self._folder.tag}; watching goes on, Ctrl-C ends it"
                 )
@@ -102,11 +104,17 @@ class Follower:
             return
         began = self._clock() - self._age(current.get("since"))
         self._limits(current)
+        self._beside.look(under_way.slots(current))
         key = phase, number, current.get("attempt"), current.get("since")
         fresh, self._phase = key != self._phase, key
         if phase == "proposing":
             if fresh:
                 screen.proposing(number, str(current.get("agent", "")))
+                watched.began = began
+            return
+        if not under_way.alone(current):  # several devices train: this is the trial that is decided next
+            if fresh:
+                screen.attend(number, str(current.get("note", "")))
                 watched.began = began
             return
         self._training(current, number, began)
@@ -115,7 +123,7 @@ class Follower:
                 screen.scoring(phase.partition(", ")[2], 0, 0)
         elif current.get("updated") != self._updated:
             self._updated = current.get("updated")
-            screen.reading(self._reading(current))
+            screen.reading(_reading(current, self._age))
 
     def _training(self, current: Mapping[str, Any], number: int, began: float) -> None:
         """The training under way, once: that which is scored too, where the watcher came late."""
@@ -137,17 +145,52 @@ class Follower:
         asking = text.finite(current.get("asking"))
         watched.asked = None if asking is None else self._clock() - self._age(asking)
 
-    def _reading(self, current: Mapping[str, Any]) -> Reading:
-        found = {key: text.finite(current.get(key)) for key in ("seconds", "loss", "memory_mb")}
-        age = self._age(current.get("updated"))
-        seconds = age if found["seconds"] is None else found["seconds"] + age
-        step, tokens = _whole(current.get("step")), _whole(current.get("tokens"))
-        return Reading(seconds, step, found["loss"], tokens, memory_mb=found["memory_mb"])
-
     def _age(self, moment: Any) -> float:
         """Seconds since `moment`; 0 for what is no moment."""
         found = text.finite(moment)
         return 0.0 if found is None else min(max(0.0, self._now() - found), 1e7)
+
+
+class Beside:
+    """Tells `screen` what trains on each of several devices. age: seconds since a moment."""
+
+    def __init__(self, screen: Screen, age: Callable[[Any], float]) -> None:
+        self._screen, self._age = screen, age
+        self._known: dict[str, tuple[object, object, object]] = {}  # by device: its training, reading and phase
+
+    def look(self, slots: Sequence[Mapping[str, Any]]) -> None:
+        for gone in self._known.keys() - {slot["slot"] for slot in slots}:
+            self._screen.slot_over(gone)
+            del self._known[gone]
+        for slot in slots:
+            self._slot(slot["slot"], slot)
+
+    def _slot(self, name: str, slot: Mapping[str, Any]) -> None:
+        number = _whole(slot.get("number"))
+        if number is None:
+            return
+        attempt, seed = _whole(slot.get("attempt")) or 0, _whole(slot.get("seed")) or 0
+        phase, updated = str(slot.get("phase", "")), slot.get("updated", slot.get("since"))
+        training, reading, said = self._known.get(name, (None, None, None))
+        if training != (number, attempt, seed):
+            budget = text.finite(slot.get("budget_seconds")) or 0.0
+            self._screen.slot_training(name, number, str(slot.get("note", "")), attempt, seed, budget)
+            reading = said = None
+        if phase.startswith("scoring"):
+            if phase != said:
+                self._screen.slot_scoring(name, phase.partition(", ")[2], 0, 0)
+        elif updated != reading:
+            since = slot if "seconds" in slot else {**slot, "updated": slot.get("since")}
+            self._screen.slot_reading(name, _reading(since, self._age))
+        self._known[name] = (number, attempt, seed), updated, phase
+
+
+def _reading(state: Mapping[str, Any], age: Callable[[Any], float]) -> Reading:
+    """What was last read of a training, moved on to now."""
+    found = {key: text.finite(state.get(key)) for key in ("seconds", "loss", "memory_mb")}
+    seconds = age(state.get("updated")) + (found["seconds"] or 0.0)
+    step, tokens = _whole(state.get("step")), _whole(state.get("tokens"))
+    return Reading(seconds, step, found["loss"], tokens, memory_mb=found["memory_mb"])
 
 
 def _whole(value: Any) -> int | None:

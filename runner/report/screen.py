@@ -161,8 +161,8 @@ class Screen:
         self, slot: str, number: int, note: str, attempt: int, seed: int, budget_seconds: float
     ) -> None:
         with self._noting():
-            now, budget = self._clock(), text.finite(budget_seconds) or 0.0
-            self.watched.side(text.line(slot, 40), number, note, Training(attempt, seed, budget, now, now))
+            now, budget, slot = self._clock(), text.finite(budget_seconds) or 0.0, text.line(slot, 40)
+            self.watched.side(slot, number, note, Training(attempt, seed, budget, now, now))
             what = f": {text.line(note, 400)}" if note else ""
             name = lines.attempt_name(attempt, seed)
             self._say(f"trial {number}: training on {slot}, {name}, {budget_seconds:g} s{what}", None)

@@ -6,7 +6,6 @@ but read from a file: every value is checked or cleaned before it is shown.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,29 +14,13 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from runner.record.faults import Faults
-from runner.report import doubts, lines, tables, text
+from runner.report import doubts, lines, tables, text, under_way
 from runner.report.series import noise
 from runner.report.watched import mean_wall, wall
 from runner.trial import Entry, Status
 from runner.usage import Usage, total, usage_of
 
 _LAST = 5  # verdicts shown
-_NUMBERS = (
-    *("number", "attempt", "seed", "budget_seconds", "seconds", "step", "loss", "tokens", "memory_mb"),
-    *("left", "ends", "max_cost", "asking", "since", "updated"),
-)
-_WORDS = ("phase", "note", "agent")
-
-
-def _current(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not raw:
-        return None
-    found: dict[str, Any] = {key: text.finite(raw[key]) for key in _NUMBERS if key in raw}
-    found.update({key: text.line(raw[key], 200) for key in _WORDS if isinstance(raw.get(key), str)})
-    return {
-        key: int(value) if isinstance(value, float) and value.is_integer() else value
-        for key, value in found.items()
-    }
 
 
 def status(
@@ -50,12 +33,11 @@ def status(
 ) -> dict[str, Any]:
     """Where the run `tag` stands, JSON-serialisable.
 
-    current: the dict of `current.json` while a program works on the run (`phase`, `number`, `note`, `agent`,
-    `attempt`, `seed`, `budget_seconds`, `seconds`, `step`, `loss`, `left`; all optional), None when none does.
+    current: the dict of `current.json` while a program works on the run (`under_way.py`), None when none does.
     faults: of the run's proposers. holdout: what `holdout.json` holds. Tokens and money count trials and faults.
     Counts leave the baseline out. Scores in bits per byte, times in seconds.
     """
-    now = _current(current)
+    now = under_way.cleaned(current)
     proposals = [entry for entry in entries if entry.number > 0]
     counts = Counter(entry.status for entry in proposals)
     baseline = text.finite(entries[0].val_bpb) if entries and entries[0].number == 0 else None
@@ -118,21 +100,6 @@ def totals(facts: Mapping[str, Any]) -> str:
         kinds = ", ".join(f"{n} {name}" for name, n in facts["endings"].items() if name not in ("ok", "crash"))
         parts.append(f"{facts['crashed']} crashed" + (f" ({kinds})" if kinds else ""))
     return ", ".join(parts)
-
-
-def _progress(now: Mapping[str, Any]) -> list[str]:
-    parts = [f"trial {now['number']}"] if now.get("number") is not None else []
-    if now.get("phase"):
-        parts.append(now["phase"])
-    if now.get("seconds") is not None and now.get("budget_seconds"):
-        parts.append(f"{now['seconds']:.0f} of {now['budget_seconds']:.0f} s")
-    if now.get("loss") is not None:
-        parts.append(f"loss {now['loss']:.4g}")
-    if now.get("phase") == "proposing" and now.get("since"):
-        parts += [now.get("agent", ""), f"for {text.duration(time.time() - now['since'])}"]
-    if now.get("left") is not None:
-        parts.append(f"{now['left']:.0f} trials left")
-    return [*parts, now["note"]] if now.get("note") else parts
 
 
 def _facts(found: Mapping[str, Any]) -> list[tuple[str, list[str | Text]]]:
@@ -213,7 +180,8 @@ class View:
         for label, parts in _facts(self.found):
             yield _ended(lines.row(label, parts, width))
         if self.found["current"]:
-            yield _ended(lines.row("now", list(_progress(self.found["current"])), width))
+            for label, parts in under_way.rows(self.found["current"]):
+                yield _ended(lines.row(label, parts, width))
         if self.entries:
             yield ""
         for entry in self.entries[-_LAST:]:

@@ -63,17 +63,25 @@ const live = {
     place.hidden = !current;
     if (!current) return;
     const served = document.body.dataset.served === "yes";
-    const parts = [served ? "Under way" : `Under way when this page was made (${clock(made)})`];
-    if (current.number !== undefined && current.number !== null) parts.push(trialName(current.number));
-    if (current.phase) parts.push(current.phase);
-    if (current.note) parts.push(current.note);
-    if (current.loss !== undefined && current.loss !== null) parts.push(`loss ${figures(current.loss, 4)}`);
-    const words = parts.map((part) => el("span", {}, part));
-    if (current.budget_seconds && current.seconds !== undefined) {
-      const spent = Math.min(current.seconds, current.budget_seconds);
-      words.push(el("progress", { value: spent, max: current.budget_seconds, "aria-label": "Budget of this training" }),
-        el("span", {}, `${Math.round(current.seconds)} of ${Math.round(current.budget_seconds)} s`));
+    const slots = current.slots || [];
+    const head = [served ? "Under way" : `Under way when this page was made (${clock(made)})`];
+    const next = slots.length && current.phase === "training" ? { number: current.number, phase: "is decided next" } : current;
+    place.replaceChildren(...[...head.map((part) => el("span", {}, part)), ...training(next)]);
+    if (slots.length) {
+      const rows = slots.map((slot) => el("li", {}, el("b", {}, slot.slot), ...training(slot)));
+      place.append(el("ul", { class: "slots", "aria-label": "What trains on each device" }, ...rows));
     }
-    place.replaceChildren(...words);
   },
 };
+
+/** What is known of one training under way, piece by piece. */
+function training(one) {
+  const known = (value) => value !== undefined && value !== null;
+  const parts = [known(one.number) && trialName(one.number), one.phase, one.note, known(one.loss) && `loss ${figures(one.loss, 4)}`];
+  const words = parts.filter(Boolean).map((part) => el("span", {}, part));
+  if (one.budget_seconds && known(one.seconds)) {
+    words.push(el("progress", { value: Math.min(one.seconds, one.budget_seconds), max: one.budget_seconds, "aria-label": `Budget of ${known(one.number) ? trialName(one.number) : "this training"}` }),
+      el("span", {}, `${Math.round(one.seconds)} of ${Math.round(one.budget_seconds)} s`));
+  }
+  return words;
+}
