@@ -111,18 +111,21 @@ def make(
     seed: int = 1,
     *,
     alter: Callable[[Entry], Entry] = lambda entry: entry,
+    write: Callable[[bytes, int], bytes] = lambda made, number: made,
     tag: str = "nov23",
 ) -> RunFolder:
-    """A lab at `lab` with a run of `count` trials. alter: changes an entry before it is recorded."""
+    """A lab at `lab` with a run of `count` trials.
+
+    alter: changes an entry before it is recorded. write: changes the version of a trial, the baseline's apart.
+    """
     chance = random.Random(seed)
     best = source(chance)
     recordlab.make_lab(lab, source=best)
     repo = LabRepo(lab)
     folder, ledger = recordlab.start(repo, tag)
     for planned in factories.run(count, seed):
-        add(
-            repo, folder, ledger, alter(planned), best if planned.number == 0 else changed(best, chance), chance
-        )
+        made = best if planned.number == 0 else write(changed(best, chance), planned.number)
+        add(repo, folder, ledger, alter(planned), made, chance)
         if planned.status is Status.KEEP:
             tip = repo.tip(tag)
             assert tip

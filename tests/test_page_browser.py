@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,11 @@ import pagelab
 import pytest
 import recordlab
 
+from runner.current import Teller
 from runner.jobs.report import Pages, write
+from runner.parts import Reading
 from runner.record.run import RunFolder
+from runner.relay import Silent
 from runner.trial import Entry, Status
 
 ATTACKS = (
@@ -45,6 +50,14 @@ def hostile(entry: Entry) -> Entry:
     )  # fmt: skip
 
 
+def hostile_source(made: bytes, number: int) -> bytes:
+    """A version whose change holds the attack, in a comment and in a string: Python that any agent may write."""
+    attack = ATTACKS[number % len(ATTACKS)]
+    written = f"# {attack}\nATTACK_{number} = r'''{attack} '''\n"
+    compile(written, "train.py", "exec")
+    return made + written.encode()
+
+
 def poison(folder: RunFolder) -> None:
     """The same into all that a training writes itself, and lines of a megabyte."""
     for number in range(len(ATTACKS)):
@@ -54,8 +67,37 @@ def poison(folder: RunFolder) -> None:
         (place / "attempt-0.curve.jsonl").write_text(
             f'{{"step": "{attack[:5]}", "loss": 1}}\n' + pagelab.curve(random.Random(1), 20)
         )
-        if (place / "sample.txt").exists():
+        if (place / "sample.txt").exists():  # a kept one: the page shows samples.json, eight prompts of it
             (place / "sample.txt").write_text(f"Once upon a time {attack} {long}", encoding="utf-8")
+            drawn = [ATTACKS[(number + at) % len(ATTACKS)] for at in range(8)]
+            told = [{"prompt": one, "text": f"{one} and {one} {long[:9_000]}"} for one in drawn]
+            (place / "samples.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def readable(attack: str) -> str:
+    """What of it must be seen, as it was written; empty where some of it is taken out for a reader's sake."""
+    return "" if any(c in attack for c in "\x1b\u202e\u2028") else attack[:60]
+
+
+def hostile_run(place: Path) -> RunFolder:
+    """One trial more than there are attacks, since the baseline has no change."""
+    made = pagelab.make(place, len(ATTACKS) + 1, alter=hostile, write=hostile_source)
+    poison(made)
+    return made
+
+
+def busy_run(place: Path) -> str:
+    """The address of a page that was made while two devices trained."""
+    folder = pagelab.make(place, 3)
+    with folder.lock():
+        teller = Teller(Silent(), folder, 7)
+        for name, number in (("cpu", 3), ("<b>cpu-1", 4)):
+            slot = teller.slot(name)
+            slot.training(number, ATTACKS[number], 0, 7, 30.0)
+            teller._told = 0.0
+            slot.reading(Reading(12.0, 40, 3.25, 4096, None, 812.0))
+        teller.attend(3, ATTACKS[3])
+        return write(Pages(place, folder)).as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +115,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         recordlab.isolate(place / "home", patch)
         plain = pagelab.make(place / "plain", 24)
-        bad = pagelab.make(place / "bad", len(ATTACKS) + 1, alter=hostile)
-        poison(bad)
+        bad = hostile_run(place / "bad")
         yield {
+            "busy": busy_run(place / "busy"),
             "plain": write(Pages(plain.path.parents[1], plain)).as_uri(),
             "hostile": write(Pages(bad.path.parents[1], bad)).as_uri(),
         }
@@ -101,27 +143,86 @@ def press(driver: Any, *keys: str) -> None:
         ActionChains(driver).send_keys(key).perform()
 
 
+NOTHING_RAN = "return window.owned === undefined"
+CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+FOREIGN = "img, iframe, form, base, link:not([rel=icon]), main script, dialog script"
+MADE = f"return document.querySelectorAll('{FOREIGN}').length"
+
+
+def open_trial(driver: Any, number: int) -> None:
+    driver.execute_script(f"location.hash = '#trial-{number}'")
+    driver.execute_async_script("setTimeout(arguments[0], 60)")
+    assert text(driver, "#trial h2").startswith("Baseline" if number == 0 else f"Trial {number}")
+
+
+def harmless(driver: Any) -> None:
+    """Nothing ran, nothing was fetched, no element was made of a text, and the browser had nothing to refuse."""
+    assert driver.execute_script(NOTHING_RAN)
+    assert [url for url in browser.requests(driver) if not url.startswith("file:")] == []
+    assert driver.execute_script(MADE) == 0
+    assert browser.complaints(driver) == []
+
+
 def test_hostile_text_in_every_place_does_nothing_and_is_read_as_it_was_written(
     driver: Any, pages: dict[str, str]
 ) -> None:
     open_page(driver, pages["hostile"])
     for number in range(len(ATTACKS)):
-        driver.execute_script(f"location.hash = '#trial-{number}'")
-        driver.execute_async_script("setTimeout(arguments[0], 60)")
-        assert text(driver, "#trial h2").startswith("Baseline" if number == 0 else f"Trial {number}")
-        shown = text(driver, "#trial")
-        visible = ATTACKS[number] if not any(c in ATTACKS[number] for c in "\x1b\u202e\u2028") else ""
-        assert visible[:60] in shown
+        open_trial(driver, number)
+        assert readable(ATTACKS[number]) in text(driver, "#trial")
         press(driver, "\ue00c")
-    assert driver.execute_script("return window.owned") is None
-    assert [url for url in browser.requests(driver) if not url.startswith("file:")] == []
-    assert (
-        driver.execute_script(
-            "return document.querySelectorAll('img, iframe, form, base, main script, dialog script').length"
-        )
-        == 0
+    harmless(driver)
+
+
+def test_a_hostile_change_is_read_as_the_code_that_it_is(driver: Any, pages: dict[str, str]) -> None:
+    open_page(driver, pages["hostile"])
+    for number in range(1, len(ATTACKS) + 1):
+        attack = readable(ATTACKS[number % len(ATTACKS)])
+        open_trial(driver, number)
+        shown = text(driver, "#trial pre[aria-label='Change to train.py']")
+        assert f"+# {attack}" in shown
+        assert f"+ATTACK_{number} = r'''{attack}" in shown
+        assert not re.search(CONTROLS, shown)
+        press(driver, "\ue00c")
+    harmless(driver)
+
+
+def test_hostile_samples_and_prompts_stay_text(driver: Any, pages: dict[str, str]) -> None:
+    open_page(driver, pages["hostile"])
+    kept = driver.execute_script(
+        "return Object.keys(JSON.parse(document.getElementById('data').textContent).samples)"
     )
-    assert browser.complaints(driver) == []
+    assert len(kept) > 1
+    driver.execute_script("document.getElementById('ladder-box').open = true")
+    for at in range(8):
+        driver.execute_script(
+            "const s = document.getElementById('prompt'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))",
+            at,
+        )
+        first = readable(ATTACKS[at])
+        assert first in text(driver, "#pair .prompt")
+        assert f"{first}" in text(driver, "#ladder .text")
+    for number in map(int, kept):
+        open_trial(driver, number)
+        shown = text(driver, "#trial")
+        for at in range(8):
+            assert readable(ATTACKS[(number + at) % len(ATTACKS)]) in shown
+        assert not re.search(CONTROLS, shown)
+        press(driver, "\ue00c")
+    harmless(driver)
+
+
+def test_what_trains_side_by_side_is_shown_device_by_device(driver: Any, pages: dict[str, str]) -> None:
+    open_page(driver, pages["busy"])
+    rows = driver.execute_script(
+        "return [...document.querySelectorAll('#live .slots li')].map(r => r.textContent)"
+    )
+    assert len(rows) == 2
+    for number, name, row in ((3, "cpu", rows[1]), (4, "<b>cpu-1", rows[0])):
+        assert row.startswith(f"{name}trial {number}training{ATTACKS[number]}loss 3.25"), row
+        assert row.endswith("12 of 30 s")
+    assert "trial 3is decided next" in text(driver, "#live")
+    harmless(driver)
 
 
 def test_escapes_and_overrides_are_not_in_the_document(driver: Any, pages: dict[str, str]) -> None:
