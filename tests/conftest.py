@@ -163,7 +163,7 @@ def ledger(lab: Path, tag: str) -> list[dict[str, Any]]:
 
 def environment(home: Path) -> dict[str, str]:
     """Of a user with no git configuration of their own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") and k not in ("COLUMNS", "LINES")}
     names = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@localhost"}
     names |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@localhost"}
     return {**kept, **names, "HOME": str(home), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}

@@ -139,7 +139,7 @@ def test_without_our_filter_the_same_attack_gets_what_it_asks_for(arena: Arena) 
     """The control: the attack is able to succeed, so that its failing says something about the box."""
     api = arena.engine.api
     with arena.box((ATTACKS / "files" / "asks_the_kernel.py").read_bytes()) as box:
-        given = box._spec("train", ("python", "/lab/train/train.py"), 20, {})
+        given = box.train_spec(20, 1)
         body = arena.engine.shaped(spec.body(given), given.name)
         body["HostConfig"]["SecurityOpt"] = ["seccomp=unconfined", "no-new-privileges"]
         scratch.make(arena.engine, given)

@@ -27,7 +27,7 @@ from runner.sandbox.evidence import Ended, MemoryWatch
 from runner.sandbox.stream import Attached
 
 TICK = 0.25  # seconds between looks at a container under way
-WHOLE, LOOKS = b"\n.whole.", 10  # last word of a command in a keeper, and how often it is run without it
+WHOLE, LOOKS = b"\n.whole.", 10  # around the answer of a command in a keeper; how often it is asked for
 GONE_WITHIN = 20.0  # seconds that a killed container may take to be gone before it is the engine's fault
 
 
@@ -211,16 +211,19 @@ class Container:
     def execute(self, command: list[str], limit: int) -> bytes:
         """Output of a short command of the image that changes nothing, run as the payload's user. Only for keepers.
 
-        Podman may lose the output's end, or all of it: a last word tells, and the command is run again.
+        Engines may lose a part of the output, its beginning, its end or all of it: so it comes in one piece with its
+        length before it, and is asked for again where it is not whole. Line ends at its end are not kept.
         """
         user = f"{specs.PAYLOAD_UID}:{specs.PAYLOAD_UID}"
-        whole = ["sh", "-c", '"$@"; printf %s "$0"', WHOLE.decode(), *command]
+        script = 'said=$("$@"); printf "%s%d:%s%s" "$0" "${#said}" "$said" "$0"'
+        whole = ["sh", "-c", script, WHOLE.decode(), *command]
         for _ in range(LOOKS):
             with faults("looking into the container"):
                 made = self._api.exec_create(self.id, whole, user=user, stderr=False)
                 said = bytes(self._api.exec_start(made["Id"]))
-            if said.endswith(WHOLE):
-                return said.removesuffix(WHOLE)[:limit]
+            length, _, text = said.removeprefix(WHOLE).removesuffix(WHOLE).partition(b":")
+            if said.startswith(WHOLE) and said.endswith(WHOLE) and length == b"%d" % len(text):
+                return text[:limit]
         raise InfraError(f"the engine lost what a command in the container {self.spec.name} said")
 
     def remove(self) -> None:
