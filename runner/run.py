@@ -32,6 +32,7 @@ from runner.record.repo import LabRepo
 from runner.record.run import Header, RunFolder, atomic_write, existing, newest
 from runner.record.tags import default_tag
 from runner.report import text
+from runner.report.tally_file import Keeper
 from runner.seeds import seed_for
 from runner.trial import Attempt, Entry, History, Pins, Role, Status, Verdict, digest, to_json
 
@@ -66,6 +67,7 @@ class Run:
     ) -> None:
         self.lab, self.repo, self.folder, self.ledger, self.header = lab, repo, folder, ledger, header
         self._machine = machine
+        self._keeper = Keeper(folder.tally)
         self.on_message: Callable[[str], None] = lambda _: None
         self.on_kept: Callable[[Entry], None] = lambda _: None
 
@@ -91,12 +93,17 @@ class Run:
         atomic_write(folder / "outcome.json", (json.dumps(to_json(entry), indent=1) + "\n").encode())
         for message in record(self.repo, self.folder, self.ledger, entry):
             self.on_message(message)
+        self.count()
         if entry.status is not Status.KEEP:
             self.checkpoint(entry.number).unlink(missing_ok=True)
         self.draw()
         if entry.status is Status.KEEP:
             self.on_kept(entry)
         return self.ledger.entries[-1]
+
+    def count(self) -> None:
+        """The tally that `runner status` need not make again."""
+        self._keeper.keep(self.ledger.entries, self.ledger.head)
 
     def draw(self) -> None:
         """progress.png, whose fault is only told."""
@@ -208,6 +215,7 @@ def open_run(
         say(message)
     run = Run(lab, repo, folder, ledger, header, machine)
     run.on_message = say
+    run.count()
     return run
 
 

@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT
 
 from runner.report import plot, series
+from runner.report.tally import Tally
 from runner.trial import Entry, Role, Status, Verdict
 
 KEPT = np.array([0x13, 0x7A, 0x4C]) / 255
@@ -136,11 +137,13 @@ def test_noise_is_pooled_from_reruns_where_none_was_noted() -> None:
         return factories.entry(number, attempts=attempts, verdict=Verdict("discard", ""))
 
     # Two pairs, each with a sample variance of 0.02^2 / 2.
-    assert series.noise([twice(1, 2.20, 2.22), twice(2, 2.40, 2.42)]) == pytest.approx(0.02 / 2**0.5)
+    assert Tally.of([twice(1, 2.20, 2.22), twice(2, 2.40, 2.42)]).noise == pytest.approx(0.02 / 2**0.5)
     incumbent = factories.attempt(9.0, 3, role=Role.INCUMBENT)
     mixed = replace(twice(1, 2.20, 2.22), attempts=(*twice(1, 2.20, 2.22).attempts, incumbent))
-    assert series.noise([mixed]) == pytest.approx(0.02 / 2**0.5), "the incumbent's scores are another version's"
-    assert series.noise([factories.entry(1, verdict=Verdict("discard", ""))]) is None
+    assert Tally.of([mixed]).noise == pytest.approx(0.02 / 2**0.5), (
+        "the incumbent's scores are another version's"
+    )
+    assert Tally.of([factories.entry(1, verdict=Verdict("discard", ""))]).noise is None
 
 
 def test_a_settings_file_of_the_folder_that_we_are_in_is_not_obeyed(tmp_path: Path) -> None:

@@ -135,12 +135,15 @@ def test_status_shows_the_trial_under_way() -> None:
 
 def test_the_log_can_be_filtered() -> None:
     entries = factories.run(60, 2)
-    assert {e.status for e in tables.select(entries, kept=True)} == {Status.KEEP}
-    assert {e.status for e in tables.select(entries, kept=True, crashed=True)} == {Status.KEEP, Status.CRASH}
-    assert tables.select(entries, limit=3) == entries[-3:]
-    assert tables.select(entries, limit=0) == []
+    assert {e.status for e in tables.select(entries[::-1], kept=True)} == {Status.KEEP}
+    assert {e.status for e in tables.select(entries[::-1], kept=True, crashed=True)} == {
+        Status.KEEP,
+        Status.CRASH,
+    }
+    assert tables.select(entries[::-1], limit=3) == entries[-3:]
+    assert tables.select(entries[::-1], limit=0) == []
     middle = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
-    assert tables.select(entries, since=middle) == entries[30:]
+    assert tables.select(entries[::-1], since=middle) == entries[30:]
 
 
 def test_an_entry_with_an_unreadable_time_is_not_recent() -> None:

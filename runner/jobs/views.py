@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,9 @@ from runner import holdouts
 from runner import lab as labs
 from runner.errors import UsageError
 from runner.record import faults
-from runner.record.ledger import Ledger
+from runner.record.glance import Glance, many
 from runner.record.run import RunFolder, newest
-from runner.report import consoles, tables
+from runner.report import consoles, tables, tally_file
 from runner.report import status as standing
 from runner.trial import Entry
 
@@ -38,20 +37,22 @@ def run_folder(root: Path, tag: str) -> RunFolder:
     return found
 
 
-def _entries(folder: RunFolder) -> tuple[Entry, ...]:
-    """All trials. Ten thousand make a million objects that stay: to look for garbage among them takes a tenth more."""
-    gc.disable()
-    try:
-        return Ledger(folder.ledger).entries
-    finally:
-        gc.enable()
-
-
 def entry(folder: RunFolder, entries: Sequence[Entry], number: int) -> Entry:
     """Raises UsageError where there is no such trial."""
-    if number >= len(entries):
-        raise UsageError(f"run {folder.tag} has no trial {number}; it has {len(entries)}, counted from 0")
+    _there(folder, number, len(entries))
     return entries[number]
+
+
+def _there(folder: RunFolder, number: int, trials: int) -> None:
+    if number >= trials:
+        raise UsageError(f"run {folder.tag} has no trial {number}; it has {trials}, counted from 0")
+
+
+def _one(folder: RunFolder, number: int) -> Entry:
+    """That trial alone; the chain of all is checked. Raises UsageError where there is no such trial."""
+    glance = Glance(folder.ledger)
+    _there(folder, number, len(glance))
+    return glance.entry(number)
 
 
 def status(lab: Path, tag: str, *, as_json: bool, watch: bool = False) -> None:
@@ -63,27 +64,31 @@ def status(lab: Path, tag: str, *, as_json: bool, watch: bool = False) -> None:
             raise UsageError("--watch is for reading, --json for programs", "runner serve gives them data.json")
         watching.watch(folder)
         return
-    entries = _entries(folder)
+    glance = Glance(folder.ledger)
+    tally = tally_file.read(folder.tally, glance)
     now = folder.under_way()
     wrong, held = faults.read(folder.faults), holdouts.read(folder.holdout)
-    found = standing.status(folder.tag, entries, now, faults=wrong, holdout=held)
+    found = standing.of(folder.tag, tally, now, faults=wrong, holdout=held)
     if as_json:
         click.echo(json.dumps(found))
     else:
-        consoles.results().print(standing.View(found, entries))
+        consoles.results().print(standing.View(found, glance.since(len(glance) - standing.LAST)))
 
 
 def log(
     lab: Path, tag: str, *, kept: bool, crashed: bool, since: str | None, limit: int, form: str | None
 ) -> None:
-    folder = _folder(lab, tag)
-    entries = tables.select(
-        _entries(folder),
-        kept=kept,
-        crashed=crashed,
-        since=tables.since(since) if since else None,
-        limit=limit or None,  # 0: all
-    )
+    glance = Glance(_folder(lab, tag).ledger)
+    asked = ((b"keep", kept), (b"crash", crashed))
+    words = [b'"status":"%s"' % word for word, wanted in asked if wanted]  # as the ledger writes it
+    with many():
+        entries = tables.select(
+            glance.backwards(*words),
+            kept=kept,
+            crashed=crashed,
+            since=tables.since(since) if since else None,
+            limit=limit or None,  # 0: all
+        )
     if form == "json":
         click.echo(tables.as_json(entries))
     elif form == "csv":
@@ -97,7 +102,7 @@ def show(lab: Path, number: int, tag: str, *, as_json: bool) -> None:
     from runner.report.page import material
 
     folder = _folder(lab, tag)
-    one = entry(folder, _entries(folder), number)
+    one = _one(folder, number)
     changes = _diff(lab, folder, one)
     place = folder.trial(number)
     samples = material.samples_of(place)
@@ -115,7 +120,7 @@ def diff(lab: Path, number: int, tag: str) -> None:
     from runner.report import detail
 
     folder = _folder(lab, tag)
-    changes = _diff(lab, folder, entry(folder, _entries(folder), number))
+    changes = _diff(lab, folder, _one(folder, number))
     consoles.results().print(detail.coloured(changes, limit=1_000_000) if changes else "no change")
 
 

@@ -22,13 +22,31 @@ from runner.record.files import atomic_write, explain, explained, sync_folder
 from runner.trial import Entry, entry_from_json, to_json
 
 FIRST = "0" * 64
-_DAMAGE = (
+DAMAGE = (
     ValueError,
     TypeError,
     KeyError,
     AttributeError,
     RecursionError,
 )  # what reading a damaged line raises
+
+
+def content(path: Path) -> bytes:
+    """All of the file; empty where there is none. Raises UsageError or InfraError where it cannot be read."""
+    with explained(path):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+
+def damaged(path: Path, number: int, why: object) -> UsageError:
+    """The error that says so of the line of trial `number`."""
+    return UsageError(
+        f"{path}, line {number + 1}: the record is damaged here: {why}",
+        "Nothing was changed. Put the file back from a backup, or keep the run as it is and start a new one "
+        "from its branch: runner go --tag ANOTHER",
+    )
 
 
 class Ledger:
@@ -42,11 +60,7 @@ class Ledger:
         self.path = path
         self._entries: list[Entry] = []
         self.head = FIRST
-        with explained(path):
-            try:
-                raw = path.read_bytes()
-            except FileNotFoundError:
-                raw = b""
+        raw = content(path)
         *lines, self.torn = raw.split(b"\n")
         for line in lines:
             self._take(line)
@@ -65,13 +79,8 @@ class Ledger:
             entry, head = decode(line, self.head)
             if entry.number != len(self._entries):
                 raise ValueError(f"it is trial {entry.number}, and trial {len(self._entries)} comes next")
-        except _DAMAGE as error:
-            where = f"{self.path}, line {len(self._entries) + 1}"
-            raise UsageError(
-                f"{where}: the record is damaged here: {error}",
-                "Nothing was changed. Put the file back from a backup, or keep the run as it is and start a new one "
-                "from its branch: runner go --tag ANOTHER",
-            ) from None
+        except DAMAGE as error:
+            raise damaged(self.path, len(self._entries), error) from None
         self._entries.append(entry)
         self.head = head
 
@@ -82,7 +91,7 @@ class Ledger:
         """
         if not self.torn:
             return []
-        with contextlib.suppress(*_DAMAGE):
+        with contextlib.suppress(*DAMAGE):
             if decode(self.torn, self.head)[0].number == len(self._entries):
                 return self._complete()
         with explained(self.path):
@@ -168,7 +177,7 @@ def encode(entry: Entry, prev: str) -> tuple[bytes, str]:
     return body[:-1] + b',"hash":"' + own.encode() + b'"}\n', own
 
 
-_TAIL = len(b',"hash":""}') + 64
+TAIL = len(b',"hash":""}') + 64
 
 
 def decode(line: bytes, prev: str) -> tuple[Entry, str]:
@@ -176,7 +185,7 @@ def decode(line: bytes, prev: str) -> tuple[Entry, str]:
 
     The hash is taken over the very bytes, so nothing at all in a line can change unseen.
     """
-    body, tail = line[:-_TAIL] + b"}", line[-_TAIL:]
+    body, tail = line[:-TAIL] + b"}", line[-TAIL:]
     own = hashlib.sha256(body).hexdigest()
     if tail != b',"hash":"' + own.encode() + b'"}':
         raise ValueError("its hash is not that of its content")
@@ -207,9 +216,9 @@ def parse(line: bytes) -> Line:
     prev = raw.pop("prev")
     if not (isinstance(stated, str) and isinstance(prev, str)):
         raise TypeError("its hashes are no text")
-    tail = line[-_TAIL:]
+    tail = line[-TAIL:]
     framed = tail.startswith(b',"hash":"') and tail.endswith(b'"}')
-    real = hashlib.sha256(line[:-_TAIL] + b"}" if framed else body).hexdigest()
+    real = hashlib.sha256(line[:-TAIL] + b"}" if framed else body).hexdigest()
     written = body[:-1] + b',"hash":"' + stated.encode("utf-8", "replace") + b'"}'
     return Line(entry_from_json(raw), prev, stated, real, written == line)
 

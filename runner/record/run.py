@@ -62,6 +62,7 @@ class RunFolder:
         self.path = self.runs / tag
         self.ledger = self.path / "ledger.jsonl"
         self.results = self.path / "results.tsv"
+        self.tally = self.path / "tally.json"
         self.plot = self.path / "progress.png"
         self.report = self.path / "report.html"
         self.run_json = self.path / "run.json"

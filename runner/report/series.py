@@ -81,24 +81,30 @@ def sigma(entry: Entry) -> float | None:
     return value if value is not None and value > 0 else None
 
 
-def pooled_sigma(entries: Sequence[Entry]) -> float | None:
-    """Standard deviation of a score between seeds, pooled over all versions trained more than once in a trial."""
+def spread(entry: Entry) -> tuple[float, int]:
+    """The squares of a rerun version's scores about their mean, and how many are free; 0, 0 for one training."""
     squares, freedom = 0.0, 0
-    for entry in (entry for entry in entries if len(entry.attempts) > 1):
-        for again in (False, True):  # the proposal's own trainings, and those of the incumbent beside it
-            found = (finite(a.val_bpb) for a in entry.attempts if (a.role is Role.INCUMBENT) is again)
-            values = [value for value in found if value is not None]
-            if len(values) > 1:
-                mean = sum(values) / len(values)
-                squares += sum((value - mean) ** 2 for value in values)
-                freedom += len(values) - 1
+    if len(entry.attempts) < 2:
+        return squares, freedom
+    for again in (False, True):  # the proposal's own trainings, and those of the incumbent beside it
+        found = (finite(a.val_bpb) for a in entry.attempts if (a.role is Role.INCUMBENT) is again)
+        values = [value for value in found if value is not None]
+        if len(values) > 1:
+            mean = sum(values) / len(values)
+            squares += sum((value - mean) ** 2 for value in values)
+            freedom += len(values) - 1
+    return squares, freedom
+
+
+def pooled(squares: float, freedom: int) -> float | None:
+    """Their standard deviation; None where nothing is free."""
     return sqrt(squares / freedom) if freedom else None
 
 
-def noise(entries: Sequence[Entry]) -> float | None:
-    """The noise between seeds as last judged by, else pooled from the reruns; bits per byte."""
-    noted = next((value for entry in reversed(entries) if (value := sigma(entry)) is not None), None)
-    return noted if noted is not None else pooled_sigma(entries)
+def pooled_sigma(entries: Sequence[Entry]) -> float | None:
+    """Standard deviation of a score between seeds, pooled over all versions trained more than once in a trial."""
+    found = [spread(entry) for entry in entries]
+    return pooled(sum(squares for squares, _ in found), sum(freedom for _, freedom in found))
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

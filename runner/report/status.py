@@ -6,7 +6,6 @@ but read from a file: every value is checked or cleaned before it is shown.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,18 +13,29 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.text import Text
 
 from runner.record.faults import Faults
-from runner.report import doubts, lines, tables, text, under_way
-from runner.report.series import noise
-from runner.report.watched import mean_wall, wall
+from runner.report import lines, tables, text, under_way
+from runner.report.tally import Tally
 from runner.trial import Entry, Status
-from runner.usage import Usage, total, usage_of
+from runner.usage import Usage
 
-_LAST = 5  # verdicts shown
+LAST = 5  # verdicts shown
 
 
 def status(
     tag: str,
     entries: Sequence[Entry],
+    current: Mapping[str, Any] | None = None,
+    *,
+    faults: Faults | None = None,
+    holdout: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Where the run `tag` stands, of all its entries; see `of`."""
+    return of(tag, Tally.of(entries), current, faults=faults, holdout=holdout)
+
+
+def of(
+    tag: str,
+    tally: Tally,
     current: Mapping[str, Any] | None = None,
     *,
     faults: Faults | None = None,
@@ -37,39 +47,34 @@ def status(
     faults: of the run's proposers. holdout: what `holdout.json` holds. Tokens and money count trials and faults.
     Counts leave the baseline out. Scores in bits per byte, times in seconds.
     """
-    now = under_way.cleaned(current)
-    proposals = [entry for entry in entries if entry.number > 0]
-    counts = Counter(entry.status for entry in proposals)
-    baseline = text.finite(entries[0].val_bpb) if entries and entries[0].number == 0 else None
-    best = next((entry for entry in reversed(entries) if entry.status is Status.KEEP), None)
-    value = None if best is None else text.finite(entries[-1].best_bpb) or text.finite(best.val_bpb)
+    now, faults = under_way.cleaned(current), faults or Faults()
+    baseline, spent = tally.baseline, tally.spent(faults.usage)
+    value = None if tally.best_trial is None else tally.best_bpb or tally.best_value
     gain = baseline - value if baseline is not None and value is not None else None
-    faults = faults or Faults()
-    spent = total([*(usage_of(entry.meta) for entry in entries), faults.usage])
     return {
         "tag": tag,
-        "state": (now.get("phase") or "running") if now else "stopped" if entries else "new",
-        "trials": len(entries),
-        "proposals": len(proposals),
-        "kept": counts[Status.KEEP],
-        "discarded": counts[Status.DISCARD],
-        "crashed": counts[Status.CRASH],
-        "endings": dict(Counter(str(entry.ending) for entry in entries)),
+        "state": (now.get("phase") or "running") if now else "stopped" if tally.trials else "new",
+        "trials": tally.trials,
+        "proposals": tally.proposals,
+        "kept": tally.statuses.get(Status.KEEP, 0),
+        "discarded": tally.statuses.get(Status.DISCARD, 0),
+        "crashed": tally.statuses.get(Status.CRASH, 0),
+        "endings": dict(tally.endings),
         "baseline_bpb": baseline,
         "best_bpb": value,
-        "best_trial": best.number if best else None,
-        "best_commit": best.commit if best else None,
-        "best_note": best.note if best else None,
+        "best_trial": tally.best_trial,
+        "best_commit": tally.best_commit,
+        "best_note": tally.best_note,
         "gain_bpb": gain,
         "gain_percent": 100 * gain / baseline if gain is not None and baseline else None,
-        "trials_since_best": entries[-1].number - best.number if best else None,
-        "sigma_bpb": noise(entries),
-        "mean_trial_seconds": mean_wall(entries),
-        "total_seconds": sum(wall(entry) for entry in entries),
-        "first_time": entries[0].time if entries else None,
-        "last_time": entries[-1].time if entries else None,
-        "suspicious": [entry.number for entry in entries if entry.suspicious],
-        "marked": doubts.count(entries),
+        "trials_since_best": None if tally.best_trial is None else (tally.last or 0) - tally.best_trial,
+        "sigma_bpb": tally.noise,
+        "mean_trial_seconds": tally.mean_wall,
+        "total_seconds": tally.seconds,
+        "first_time": tally.first_time,
+        "last_time": tally.last_time,
+        "suspicious": list(tally.suspicious),
+        "marked": tally.marked,
         "faults": dict(faults.counts),
         "tokens_in": spent.tokens_in,
         "tokens_out": spent.tokens_out,
@@ -184,7 +189,7 @@ class View:
                 yield _ended(lines.row(label, parts, width))
         if self.entries:
             yield ""
-        for entry in self.entries[-_LAST:]:
+        for entry in self.entries[-LAST:]:
             yield lines.verdict(entry, width)
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from rich.cells import cell_len
@@ -58,22 +59,26 @@ def moment(entry: Entry) -> datetime | None:
 
 
 def select(
-    entries: Sequence[Entry],
+    entries: Iterable[Entry],
     *,
     kept: bool = False,
     crashed: bool = False,
     since: datetime | None = None,
     limit: int | None = None,
 ) -> list[Entry]:
-    """Entries that pass every filter given, oldest first; `limit` keeps the last ones. kept and crashed: either."""
+    """Entries that pass every filter given; `limit` takes no more than so many. kept and crashed: either.
+
+    Given the newest first, so that a limit means the last ones and no more are read than asked for; gives the oldest
+    first.
+    """
     wanted = {status for status, asked in ((Status.KEEP, kept), (Status.CRASH, crashed)) if asked}
-    found = [
+    found = (
         entry
         for entry in entries
         if (not wanted or entry.status in wanted)
         and (since is None or ((decided := moment(entry)) is not None and decided >= since))
-    ]
-    return found if limit is None else found[-limit:] if limit > 0 else []
+    )
+    return list(islice(found, None if limit is None else max(0, limit)))[::-1]
 
 
 def record(entry: Entry) -> dict[str, Any]:

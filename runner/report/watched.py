@@ -16,7 +16,7 @@ from runner.usage import Usage, total, usage_of
 
 _LOSSES = 512  # points of a sparkline's memory; halved when full
 _RATE_SECONDS = 10.0  # over which tokens a second are taken
-_RECENT = 20  # trials whose mean duration makes the estimate
+RECENT = 20  # trials whose mean duration makes the estimate
 
 
 def wall(entry: Entry) -> float:
@@ -25,9 +25,9 @@ def wall(entry: Entry) -> float:
     return sum(timed) if timed else sum(attempt.wall_seconds for attempt in entry.attempts)
 
 
-def mean_wall(entries: Sequence[Entry]) -> float | None:
+def mean_of(walls: Sequence[float]) -> float | None:
     """Mean seconds of the last trials, None before the first."""
-    recent = [seconds for entry in entries[-_RECENT:] if (seconds := wall(entry)) > 0]
+    recent = [seconds for seconds in walls[-RECENT:] if seconds > 0]
     return sum(recent) / len(recent) if recent else None
 
 
@@ -168,7 +168,7 @@ class Watched:
         """Trials still to come at the mean duration of the last ones; None where either is unknown."""
         if not self.walls or not self.left:
             return None
-        mean = sum(self.walls[-_RECENT:]) / len(self.walls[-_RECENT:]) / self.devices
+        mean = sum(self.walls[-RECENT:]) / len(self.walls[-RECENT:]) / self.devices
         under_way = min(now - self.began, mean) if self.phase != "idle" else 0.0
         return self.left * mean - under_way
 
