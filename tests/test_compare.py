@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,9 @@ import recordlab
 from rich.console import Console
 
 from runner.record.faults import Faults
-from runner.report import compare, compare_plot
+from runner.report import compare, compare_plot, intervals
 from runner.report.compare import Arm, Run
-from runner.trial import Entry, Status
+from runner.trial import Entry, Role, Status, Verdict
 from runner.usage import Usage
 
 
@@ -69,6 +71,66 @@ def test_the_best_is_drawn_over_trials_hours_and_cost() -> None:
     assert compare.steps(one, "cost") == [(0, 2.0), (0.5, 2.0), (1.0, 1.8)]
 
 
+def measured(*values: float, sigma: float = 0.02, df: int = 4) -> Run:
+    """As `run`; the baseline trained twice, and every verdict with its noise."""
+    made = run(*values)
+    entries = [replace(e, verdict=replace(e.verdict, numbers={"sigma": sigma, "df": df})) for e in made.entries]
+    twice = (factories.attempt(values[0] - 0.01, 1), factories.attempt(values[0] + 0.01, 2))
+    return replace(
+        made, entries=[replace(entries[0], attempts=twice, verdict=Verdict("keep", "")), *entries[1:]]
+    )
+
+
+def test_one_runs_interval_is_the_error_of_its_incumbents_mean() -> None:
+    one = measured(2.0, 2.1, 1.8)
+    afresh = tuple(factories.attempt(1.8, n, role=Role.AFRESH) for n in range(3))
+    during = factories.attempt(2.0, 9, role=Role.INCUMBENT)
+    one = replace(
+        one,
+        entries=[
+            one.entries[0],
+            replace(one.entries[1], attempts=(*one.entries[1].attempts, during)),
+            replace(one.entries[2], attempts=(*one.entries[2].attempts, during, *afresh)),
+        ],
+    )
+    baseline, rerun, kept = intervals.errors(one.entries)
+    # t of scipy.stats.t.ppf(0.975, 1) and (0.975, 4)
+    assert baseline == pytest.approx(12.7062 * 0.02 / 2**0.5 / 2**0.5, rel=1e-4)
+    assert rerun == pytest.approx(2.776445 * 0.02 / 3**0.5, rel=1e-5)
+    assert kept == pytest.approx(2.776445 * 0.02 / 3**0.5, rel=1e-5), "three fresh ones, the choosing one not"
+    curve = compare.curve(Arm("x", (one,)), "trials")
+    assert curve.coverage == 0.95
+    assert curve.low[-1] == pytest.approx(1.8 - kept)
+    assert curve.high[-1] == pytest.approx(1.8 + kept)
+    assert f"1.8000 ± {kept:.4f}" in shown([Arm("x", (one,))], 200)
+
+
+def test_a_run_whose_noise_is_not_known_has_no_interval() -> None:
+    curve = compare.curve(Arm("x", (run(2.0, 1.9),)), "trials")
+    assert curve.coverage is None
+    assert curve.low == curve.middle == curve.high
+    assert "±" not in shown([Arm("x", (run(2.0, 1.9),))], 200)
+
+
+@pytest.mark.parametrize(
+    ("runs", "rank", "coverage"),
+    [(2, 1, 0.5), (3, 1, 0.75), (5, 1, 0.9375), (6, 1, 0.96875), (9, 2, 0.9609375)],
+)
+def test_the_interval_of_a_median_is_that_of_the_tables(runs: int, rank: int, coverage: float) -> None:
+    assert intervals.ranks(runs) == (rank, pytest.approx(coverage))
+
+
+@pytest.mark.parametrize("runs", [2, 3, 6, 11])
+def test_it_holds_the_median_as_often_as_it_says(runs: int) -> None:
+    chance, times = random.Random(runs), 4000
+    rank, coverage = intervals.ranks(runs)
+    held = 0
+    for _ in range(times):
+        drawn = sorted(chance.expovariate(1.0) for _ in range(runs))
+        held += drawn[rank - 1] <= math.log(2) <= drawn[-rank]
+    assert abs(held / times - coverage) < 4.5 * math.sqrt(coverage * (1 - coverage) / times)
+
+
 def test_an_arm_has_median_and_range_for_as_long_as_all_its_runs_lasted() -> None:
     arm = Arm("agent", (run(2.0, 1.9, 1.5), run(2.0, 1.8, 1.7, 1.0), run(2.0, 2.0, 1.9, 1.9, 1.9)))
     curve = compare.curve(arm, "trials")
@@ -76,6 +138,7 @@ def test_an_arm_has_median_and_range_for_as_long_as_all_its_runs_lasted() -> Non
     assert curve.middle == (2.0, 1.9, 1.7)
     assert curve.low == (2.0, 1.8, 1.5)
     assert curve.high == (2.0, 2.0, 1.9)
+    assert curve.coverage == 0.75
 
 
 def test_steps_at_different_places_are_held_until_the_next() -> None:

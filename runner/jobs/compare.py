@@ -15,7 +15,7 @@ from runner.record.ledger import Ledger
 from runner.record.run import RunFolder, atomic_write
 from runner.report import compare as comparing
 from runner.report import consoles
-from runner.report.compare import Arm, Run
+from runner.report.compare import Arm, Curve, Run
 
 
 def compare(lab: Path, *, arms: Sequence[str], over: str, to: Path | None, as_json: bool) -> None:
@@ -29,7 +29,7 @@ def compare(lab: Path, *, arms: Sequence[str], over: str, to: Path | None, as_js
     curves = [comparing.curve(arm, over) for arm in found]
     if as_json:
         rows = [{"arm": arm.name, **comparing.summary(run)} for arm in found for run in arm.runs]
-        drawn = {c.name: {"places": c.places, "median": c.middle, "low": c.low, "high": c.high} for c in curves}
+        drawn = {c.name: _plain(c) for c in curves}
         click.echo(json.dumps({"over": over, "runs": rows, "curves": drawn, "warnings": warnings}))
     else:
         consoles.results().print(comparing.View(found))
@@ -39,6 +39,12 @@ def compare(lab: Path, *, arms: Sequence[str], over: str, to: Path | None, as_js
 
         atomic_write(path, compare_plot.png(curves, over), durable=False)
         click.echo(f"plot: {path}", err=True)
+
+
+def _plain(curve: Curve) -> dict[str, object]:
+    """low, high: the interval about the median, which holds it with the probability `coverage`."""
+    rows = {"places": curve.places, "median": curve.middle, "low": curve.low, "high": curve.high}
+    return {**rows, "coverage": curve.coverage}
 
 
 def _arm(root: Path, named: str) -> Arm:

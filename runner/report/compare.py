@@ -1,7 +1,7 @@
 """Runs side by side: what each came to, as rows, and its best score over trials, hours or money, as steps.
 
-Pure: entries in, numbers out. An arm is one run or several of the same kind; of several the median and the range
-between the lowest and the highest are taken at each place, for as long as all of them lasted. Scores compare only where
+Pure: entries in, numbers out. An arm is one run or several of the same kind; of several the median is taken at each
+place, for as long as all of them lasted, and with it an interval (`intervals.py`). Scores compare only where
 pins are the same: `differences` says where they are not. Scores in bits per byte, hours of training and scoring.
 """
 
@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from runner.record.faults import Faults
-from runner.report import text
+from runner.report import intervals, text
 from runner.report.status import status
 from runner.trial import Entry, Pins
 from runner.usage import usage_of
@@ -42,7 +42,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Curve:
-    """The best so far of an arm: at each of `places` the median, lowest and highest of its runs, bits per byte."""
+    """The best so far of an arm: at each of `places` its run's, or the median of its runs, bits per byte.
+
+    low, high: the interval about it; the same as `middle` where nothing is known of the noise. coverage: how surely it
+    holds the value, None where there is no interval anywhere.
+    """
 
     name: str
     places: tuple[float, ...]
@@ -50,6 +54,7 @@ class Curve:
     low: tuple[float, ...]
     high: tuple[float, ...]
     runs: int
+    coverage: float | None = None
 
 
 def hours(entry: Entry) -> float:
@@ -72,6 +77,7 @@ def summary(run: Run) -> dict[str, Any]:
         "agent": _agent(run.entries),
         "baseline_bpb": found["baseline_bpb"],
         "best_bpb": found["best_bpb"],
+        "best_error_bpb": next(iter(intervals.errors(run.entries)[-1:]), None),
         "gain_bpb": gain,
         "proposals": found["proposals"],
         "kept": found["kept"],
@@ -110,10 +116,14 @@ def steps(run: Run, axis: str) -> list[tuple[float, float]]:
     place, found = 0.0, []
     for entry in run.entries:
         place += measure(entry)
-        best = text.finite(entry.best_bpb)
+        best = _best(entry)
         if best is not None:
             found.append((place, best))
     return found
+
+
+def _best(entry: Entry) -> float | None:
+    return text.finite(entry.best_bpb)
 
 
 def _one(entry: Entry) -> float:
@@ -129,15 +139,27 @@ def curve(arm: Arm, axis: str) -> Curve:
     if begin > end:  # one was over before another had begun
         begin = end
     places = sorted({place for found in each for place, _ in found if begin <= place <= end} | {begin, end})
-    rows = list(zip(*(_at(found, places) for found in each), strict=True))
-    return Curve(
-        arm.name,
-        tuple(places),
-        tuple(median(row) for row in rows),
-        tuple(min(row) for row in rows),
-        tuple(max(row) for row in rows),
-        len(each),
-    )
+    rows = [sorted(row) for row in zip(*(_at(found, places) for found in each), strict=True)]
+    middle = [median(row) for row in rows]
+    if len(each) == 1:
+        low, high, coverage = _measured(arm.runs[0], axis, places, middle)
+    else:
+        rank, coverage = intervals.ranks(len(each))
+        low, high = [row[rank - 1] for row in rows], [row[-rank] for row in rows]
+    return Curve(arm.name, tuple(places), tuple(middle), tuple(low), tuple(high), len(each), coverage)
+
+
+def _measured(
+    run: Run, axis: str, places: Sequence[float], middle: Sequence[float]
+) -> tuple[list[float], list[float], float | None]:
+    """The interval of one run: how well its incumbent's value is known."""
+    known = [error or 0.0 for error in intervals.errors(run.entries)]
+    told = [error for entry, error in zip(run.entries, known, strict=True) if _best(entry) is not None]
+    over = [(place, error) for (place, _), error in zip(steps(run, axis), told, strict=True)]
+    half = list(_at(over, places))
+    low = [value - error for value, error in zip(middle, half, strict=True)]
+    high = [value + error for value, error in zip(middle, half, strict=True)]
+    return low, high, intervals.LEVEL if any(half) else None
 
 
 def _at(found: Sequence[tuple[float, float]], places: Sequence[float]) -> Iterator[float]:
@@ -150,7 +172,7 @@ def _at(found: Sequence[tuple[float, float]], places: Sequence[float]) -> Iterat
 
 
 _COLUMNS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], str]], ...] = (
-    ("best", "best_bpb", lambda row: text.bpb(row["best_bpb"])),
+    ("best", "best_bpb", lambda row: _with_error(row)),
     ("gain", "gain_bpb", lambda row: text.bpb(row["gain_bpb"])),
     ("trials", "proposals", lambda row: text.count(row["proposals"])),
     ("kept", "kept_rate", lambda row: "–" if row["kept_rate"] is None else f"{100 * row['kept_rate']:.0f} %"),
@@ -160,6 +182,11 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("gain/hour", "gain_per_hour", lambda row: text.bpb(row["gain_per_hour"])),
     ("gain/$", "gain_per_usd", lambda row: text.bpb(row["gain_per_usd"])),
 )
+
+
+def _with_error(row: Mapping[str, Any]) -> str:
+    error = row["best_error_bpb"]
+    return text.bpb(row["best_bpb"]) + ("" if error is None else f" ± {text.bpb(error)}")
 
 
 class View:

@@ -1,4 +1,4 @@
-"""The plot of `runner compare`: the best score of each arm over trials, hours or money, with its range over runs.
+"""The plot of `runner compare`: the best score of each arm over trials, hours or money, with its interval.
 
 Matplotlib's objects alone, as in `plot.py`. Names are a person's own, and cleaned all the same.
 """
@@ -58,8 +58,9 @@ def _draw(axes: Any, curve: Curve, index: int) -> None:
     if not curve.places:
         axes.plot([], [], color=colour, label=f"{name}: no score yet")
         return
-    if curve.runs > 1:
-        name += f" (median and range of {curve.runs})"
+    if curve.coverage is not None:
+        what = f"median of {curve.runs} runs, " if curve.runs > 1 else ""
+        name += f" ({what}{100 * curve.coverage:.0f} % interval)"
         axes.fill_between(
             curve.places, curve.low, curve.high, step="post", color=colour, alpha=0.14, linewidth=0
         )
