@@ -81,5 +81,5 @@ def _parts(now: Mapping[str, Any]) -> list[str | Text]:
     if now.get("phase") == "proposing" and now.get("since"):
         parts += [now.get("agent", ""), f"for {text.duration(time.time() - now['since'])}"]
     if now.get("left") is not None:
-        parts.append(f"{now['left']:.0f} trials left")
+        parts.append(f"{now['left']:.0f} {'trial' if now['left'] == 1 else 'trials'} left")
     return [*parts, now["note"]] if now.get("note") else [*parts]

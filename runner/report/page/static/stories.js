@@ -43,10 +43,12 @@ const stories = {
 
   story(n, best) {
     const trial = page.trials[n], { baseline } = page.run;
-    const less = best && baseline ? `${share(100 * (baseline - trial.bpb) / baseline)} lower` : "";
+    // The best's value as it stands now, as in the headline: it was trained again since it was kept.
+    const value = n === page.run.best_trial ? page.run.best : trial.bpb;
+    const less = best && baseline && value < baseline ? `${share(100 * (baseline - value) / baseline)} lower` : "";
     return el("figure", { class: best ? "story best" : "story" },
       el("figcaption", {}, el("b", {}, n === 0 ? "Baseline" : best ? "Best" : "First"), n ? openButton(n, `trial ${n}`) : null,
-        el("span", {}, bpb(trial.bpb)), less ? el("span", {}, less) : null),
+        el("span", {}, bpb(value)), less ? el("span", {}, less) : null),
       prose(this.of(n)));
   },
 
