@@ -97,7 +97,7 @@ def live(driver: Any, lab: Path, tag: str) -> None:
         if select.select([ours], [], [], 0.2)[0]:
             found += os.read(ours, 65_536)
         said = frame(found.decode("utf-8", "ignore"))
-        if re.search(r"loss.*[▁-█]{10}", said) and "tokens/s" in said:
+        if re.search(r"loss.*[▁-█]{5}", said) and "tokens/s" in said and "\nmachine" in plain(said):
             break
     process.send_signal(signal.SIGINT)
     process.wait()
@@ -119,6 +119,11 @@ def frame(written: str) -> str:
         elif part.endswith("m") or part[0] not in "\x1b\r":
             lines[row] += part
     return "\n".join(lines).rstrip()
+
+
+def plain(said: str) -> str:
+    """Without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", said)
 
 
 def drawn(driver: Any, name: str, command: list[str], said: str) -> None:

@@ -41,7 +41,7 @@ def test_every_sample_and_the_curve_of_each_training_are_shown(night: RunFolder,
     for prompt in prompts:
         assert f"sample after “{prompt}”" in said
         assert f"the end of {prompt}" in re.sub(r"\s+", " ", said)
-    assert re.search(r"[▁▂▃▄▅▆▇█]{32}", said)
+    assert re.search(r"[▁▂▃▄▅▆▇█]{40}", said)
     assert re.search(r"seed \d+: [\d.]+ → [\d.]+ over 300 steps, learning rate at last 0\.000267", said)
     found = json.loads(shown(runner, night, "--json"))
     assert [one["prompt"] for one in found["samples"]] == prompts

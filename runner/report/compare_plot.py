@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from runner.report import text
 from runner.report.compare import Curve
@@ -37,6 +38,8 @@ def png(curves: Sequence[Curve], axis: str) -> bytes:
         _draw(axes, curve, index)
     axes.set_xlabel(_AXES[axis], color=_FAINT, fontsize=10)
     axes.set_ylabel("best validation bits per byte (lower is better)", color=_FAINT, fontsize=10)
+    if axis == "trials":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     axes.grid(axis="y", color="#e8eaed", linewidth=0.8)
     axes.set_axisbelow(True)

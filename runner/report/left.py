@@ -17,7 +17,7 @@ from runner.report.page.material import Points, Sample
 from runner.trial import Attempt, Role
 
 _TRAININGS = 24  # of a trial
-_COLUMNS = 32  # of a sparkline
+_COLUMNS = 40  # of a sparkline
 _SAMPLE_CHARACTERS = 28_000  # of one text: what all of a version may have
 _PROMPT_COLUMNS = 200
 
@@ -31,13 +31,9 @@ class Loss:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width - 1
         indent = 2 if width >= NARROW else 0
-        losses, words = [point.loss for point in self.points], self.words()
-        if width >= indent + _COLUMNS + 2 + len(words):
-            picture = Text(f"{marks.sparkline(losses, _COLUMNS):<{_COLUMNS}}", "cyan")
-            yield Indented(Text.assemble(picture, "  ", (words, "dim")), indent)
-            return
-        yield Indented(Text(marks.sparkline(losses, min(_COLUMNS, max(1, width - indent))), "cyan"), indent)
-        yield Indented(Text(words, "dim"), indent)
+        picture = marks.sparkline([point.loss for point in self.points], min(_COLUMNS, max(1, width - indent)))
+        yield Indented(Text(picture, "cyan"), indent)
+        yield Indented(Text(self.words(), "dim"), indent)
 
     def words(self) -> str:
         """Such as `seed 7, the incumbent again: 5.81 → 2.34 over 412 steps, learning rate at last 0.0004`."""
