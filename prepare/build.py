@@ -28,7 +28,10 @@ from prepare import bpe, corpus, encode, parquet, split, tokens
 from prepare.text import SourceError
 
 FORMAT = 1
-KEY = "key"  # in the folder of parts: all that they follow from
+KEY, SECRET = (
+    "key",
+    "secret",
+)  # in the folder of parts: all that they follow from, and what the tales do besides
 
 
 def _digest(path: Path) -> str:
@@ -162,13 +165,20 @@ def build(
     _write_json(out / "manifest.json", manifest)
 
 
-def _secret(previous: Path | None) -> str:
-    """That of the data of before, so that making it anew gives the same held-out tales; else a new one."""
+def _secret(previous: Path | None, parts: Path) -> str:
+    """That of the data of before, or of the parts of a builder that was killed; else a new one, kept with the parts.
+
+    So making the data anew gives the same held-out tales, and no manifest tells another secret than theirs.
+    """
     try:
         kept = json.loads(((previous or Path()) / "manifest.json").read_text(encoding="utf-8"))["secret"]
     except (OSError, ValueError, KeyError, TypeError):
         kept = ""
-    return kept if isinstance(kept, str) and kept else secrets.token_hex(16)
+    begun = parts / SECRET
+    if not (isinstance(kept, str) and kept):
+        kept = begun.read_text() if begun.is_file() else secrets.token_hex(16)
+    tokens.write_whole(begun, kept.encode())
+    return kept
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -201,15 +211,16 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         with tempfile.TemporaryDirectory(dir=given.out.parent, prefix=".data.new-parts-") as own:
+            parts = open_parts(given.parts or Path(own), given.key)
             build(
                 given.source,
                 given.out,
                 given.vocab_size,
                 given.window,
                 given.seed,
-                _secret(given.previous),
+                _secret(given.previous, parts),
                 tell,
-                parts=open_parts(given.parts or Path(own), given.key),
+                parts=parts,
                 column=given.column,
                 fetched=json.loads(given.fetched.read_text(encoding="utf-8")) if given.fetched else None,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from prepare.text import SourceError
 
 ROWS = 128  # read at a time
 BUFFER = 1 << 20  # bytes read of a column at a time
+CUTS = 16  # pieces of one row group
 
 
 class NeedsPyarrow(Exception):
@@ -57,6 +59,8 @@ class Rows:
                     ROWS, row_groups=list(self.groups), columns=[self.column], use_threads=False
                 )
                 for batch in batches:
+                    if row >= self.last:
+                        return
                     for value in batch.column(0):
                         if self.first <= row < self.last:
                             yield row, value.as_py()
@@ -117,11 +121,21 @@ def parts(path: Path, column: str, target: int) -> list[Rows]:
         row += rows
         weight += size
         if weight >= target or index == len(sizes) - 1:
-            found.append(Rows(path, column, tuple(run), begins, begins, row, weight))
+            found += _cut(Rows(path, column, tuple(run), begins, begins, row, weight), target)
             run, begins, weight = [], row, 0
     if not row:
         raise SourceError(f"{path} holds no rows")
     return found
+
+
+def _cut(rows: Rows, target: int) -> list[Rows]:
+    """A run of row groups by rows, where one of its groups makes it much longer than `target`; in CUTS at the most.
+
+    To come to its own rows a piece reads those before it in its groups.
+    """
+    count = max(1, min(rows.weight // target, CUTS, rows.last - rows.first))
+    edges = [rows.first + (rows.last - rows.first) * at // count for at in range(count + 1)]
+    return [_within(rows, low, high) for low, high in itertools.pairwise(edges)]
 
 
 def _group(group: Any, column: str) -> tuple[int, int]:

@@ -19,11 +19,11 @@ from runner.machine.gpu import Gpu, gpus, named
 from runner.machine.several import Slot, chosen
 from runner.machine.turn import turn
 from runner.parts import Watcher
-from runner.sandbox import inside
+from runner.sandbox import gpu_facts, inside
 from runner.sandbox.box import Sandbox
 from runner.sandbox.compiled import compiled_volume
 from runner.sandbox.engine import Engine
-from runner.sandbox.gpu_facts import access
+from runner.sandbox.gpu_access import plan_access
 from runner.sandbox.images import trial_image
 from runner.sandbox.reaper import reap, swept
 from runner.sandbox.training_data import data_volume
@@ -108,8 +108,9 @@ def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watc
         manifest = data.prepare(lab.root, lab.settings.data, progress)
     volume = data_volume(engine, image, manifest.digest, data.public_files(lab.root))
     sandboxes = []
+    facts = gpu_facts.gather(engine) if gpu else None
     for one, slot in zip(engines, slots, strict=True):
-        way = access(one, slot.gpu, lab.settings.trial.gpu_access)
+        way = plan_access(facts, slot.gpu, lab.settings.trial.gpu_access) if facts and slot.gpu else None
         sandboxes.append(Sandbox(one, image, lab.settings.trial, volume, way))
         if len(slots) > 1:
             sandboxes[-1].slot, sandboxes[-1].cpuset = slot.name, slot.cpuset

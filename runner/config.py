@@ -187,7 +187,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "data.vocab_size": (257, 65_536),
     "data.shards": (0, 100_000),
     "trial.budget_seconds": (1, 7 * 86_400),
-    "trial.memory_mb": (0, 1 << 24),
+    "trial.memory_mb": (64, 1 << 24),
     "trial.cpus": (0, 4096),
     "trial.pids": (16, 1 << 20),
     "trial.out_mb": (1, 1 << 20),
@@ -240,6 +240,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "sample.temperature": (0, 10),
     "sample.seed": (0, (1 << 31) - 1),
 }
+_ZERO = {"trial.memory_mb"}  # below its range, for what the machine suggests
 _TEXTS = tuple[str, ...]
 _MANY, _LONG = 8, 1000  # texts in a list, characters of each
 
@@ -267,7 +268,7 @@ def _value(where: str, key: str, value: Any, kind: Any) -> Any:
         raise UsageError(f"{where}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}")
     if key in _RANGES:
         low, high = _RANGES[key]
-        if not low <= value <= high:
+        if not (low <= value <= high or (value == 0 and key in _ZERO)):
             raise UsageError(f"{where}: {key} must lie between {low:g} and {high:g}, not {value!r}")
     return value
 
@@ -318,8 +319,8 @@ def from_dict(raw: dict[str, Any], where: str = "settings") -> Settings:
     return Settings(**{name: _section(where, name, hints[name], section) for name, section in raw.items()})
 
 
-def load(path: Path) -> Settings:
-    """The settings in a lab's `runner.toml`.
+def load(path: Path, source: str = "") -> Settings:
+    """The settings in a lab's `runner.toml`. source: of data, in the place of the one that stands there.
 
     Raises UsageError where the file is missing, is not TOML, or says what is not allowed.
     """
@@ -332,15 +333,17 @@ def load(path: Path) -> Settings:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
-    return from_dict(raw, str(path))
+    data = raw.get("data", {})
+    return from_dict(
+        raw | {"data": data | {"source": source}} if source and isinstance(data, dict) else raw, str(path)
+    )
 
 
 def override(settings: Settings, changes: dict[str, Any]) -> Settings:
     """`settings` with dotted keys replaced, checked as in the file: `{"trial.budget_seconds": 60}`.
 
-    A preset of data named here brings its settings, where `changes` does not name them and their value is the default.
+    A source of data brings nothing with it here: what it brings depends on what the file says (`load`).
     """
-    changes = _brought(settings, changes) | changes
     for key, value in changes.items():
         section, name = key.split(".")
         old = getattr(settings, section)
@@ -348,15 +351,3 @@ def override(settings: Settings, changes: dict[str, Any]) -> Settings:
         new = dataclasses.replace(old, **{name: _value("command line", key, value, hints[name])})
         settings = dataclasses.replace(settings, **{section: new})
     return settings
-
-
-def _brought(settings: Settings, changes: dict[str, Any]) -> dict[str, Any]:
-    source = changes.get("data.source")
-    brought = preset(source).get("settings", {}) if isinstance(source, str) else {}
-    default = Settings()
-    return {
-        key: value
-        for key, value in brought.items()
-        for section, name in [key.split(".")]
-        if getattr(getattr(settings, section), name) == getattr(getattr(default, section), name)
-    }

@@ -82,7 +82,7 @@ def local(lab_root: Path, settings: DataSettings) -> Material:
 def _on_disk(lab_root: Path, settings: DataSettings) -> list[Path]:
     """The files of the lab's own disk that its source is made of."""
     kind, _, where = local(lab_root, settings).source.partition(":")
-    if kind not in ("text", "parquet") or not where or "://" in where:
+    if kind not in ("text", "parquet") or not where:
         return []
     root = Path(where)
     pattern = "*.txt" if kind == "text" else "*.parquet"

@@ -70,12 +70,12 @@ def meaning(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return told
 
 
-def open_lab(start: Path) -> Lab:
-    """The lab that holds `start`, which may be a folder below it. Raises UsageError."""
+def open_lab(start: Path, source: str = "") -> Lab:
+    """The lab that holds `start`, which may be a folder below it. source: of data, for its own. Raises UsageError."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / "runner.toml").is_file():
-            return Lab(folder, config.load(folder / "runner.toml"))
+            return Lab(folder, config.load(folder / "runner.toml", source))
     raise UsageError(f"{start} is not in a lab: no runner.toml here or above", "Make one with: runner new DIR")
 
 

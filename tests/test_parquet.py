@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 from runner import config, data
 from runner.config import DataSettings
 from runner.errors import MissingError, UsageError
+from runner.fetch import item
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -31,6 +32,7 @@ import pyarrow  # noqa: E402
 import pyarrow.parquet  # noqa: E402
 
 from prepare import bpe, corpus, encode, parquet, split, tokens  # noqa: E402
+from prepare import build as builder  # noqa: E402
 from prepare.tales import generate  # noqa: E402
 from prepare.text import SourceError  # noqa: E402
 
@@ -249,7 +251,8 @@ def test_many_processes_a_kill_and_one_process_give_the_same_bytes(lab: Path) ->
     shutil.rmtree(lab / "parts")
     with build(lab, "killed", "a", alone=0, limit=5) as process:
         assert process.wait(120) == -signal.SIGKILL
-    finished = {path.name: path.stat().st_mtime_ns for path in (lab / "parts").glob("train-*[0-9]")}
+    described = sorted((lab / "parts").glob("train-*.json"))  # the others may be whole, and are done again
+    finished = {path.stem: path.with_suffix("").stat().st_mtime_ns for path in described}
     assert len(finished) >= 5
     assert len(finished) < 40
     shutil.rmtree(lab / "killed")
@@ -423,12 +426,40 @@ def test_every_preset_is_whole_and_sets_what_the_lab_leaves_open(name: str) -> N
 def test_a_preset_yields_to_what_the_lab_says() -> None:
     found = config.from_dict({"data": {"source": "climbmix", "vocab_size": 2048}, "score": {"tokens": 1000}})
     assert (found.data.vocab_size, found.data.window, found.score.tokens) == (2048, 2048, 1000)
-    told = config.override(config.Settings(), {"data.source": "climbmix"})
+
+
+def test_a_source_of_the_command_line_brings_its_preset_and_leaves_what_the_file_says(tmp_path: Path) -> None:
+    toml = tmp_path / "runner.toml"
+    toml.write_text("")
+    told = config.load(toml, "climbmix")
     assert (told.data.vocab_size, told.data.window, told.score.tokens) == (8192, 2048, 20_971_520)
-    told = config.override(config.Settings(), {"data.source": "climbmix", "data.window": 64})
-    assert (told.data.vocab_size, told.data.window) == (8192, 64)
-    mine = config.from_dict({"data": {"window": 128}})
-    assert config.override(mine, {"data.source": "climbmix"}).data.window == 128
+    toml.write_text("[data]\nsource = 'tinystories'\n")
+    told = config.load(toml, "climbmix")
+    assert (told.data.source, told.data.vocab_size, told.data.window) == ("climbmix", 8192, 2048)
+    assert config.load(toml, "tales").data == config.DataSettings("tales")
+    toml.write_text("[data]\nvocab_size = 2048\nwindow = 256\n")  # the defaults, and said all the same
+    told = config.load(toml, "climbmix")
+    assert (told.data.vocab_size, told.data.window) == (2048, 256)
+
+
+def test_a_row_group_as_large_as_its_shard_is_cut_by_rows(tmp_path: Path, stories: list[list[str]]) -> None:
+    write(tmp_path / "one.parquet", list(stories[0]), group=10_000)
+    found = parquet.parts(tmp_path / "one.parquet", "text", 10_000)
+    assert 4 < len(found) <= parquet.CUTS
+    read = ["".join(document) for part in found for document in part.documents()]
+    assert [text.strip() for text in read] == [text.strip() for text in stories[0]]
+
+
+def test_shards_of_one_name_in_several_folders_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"two files that are called data\.parquet"):
+        item.in_range("https://host/part_{0..2}/data.parquet")
+
+
+def test_what_a_killed_builder_left_keeps_its_secret(tmp_path: Path) -> None:
+    parts = builder.open_parts(tmp_path / "parts", "key")
+    begun = builder._secret(None, parts)
+    assert builder._secret(None, builder.open_parts(tmp_path / "parts", "key")) == begun
+    assert builder._secret(None, builder.open_parts(tmp_path / "parts", "another key")) != begun
 
 
 def test_no_path_is_read_as_a_preset() -> None:

@@ -17,6 +17,7 @@ os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
 import ctypes
 import gc
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -58,7 +59,7 @@ CUDA_TIMES = {
 }
 CPU_TIMES = {"DEPTH": 1, "WIDTH": 1, "HEADS": 1, "HEAD_DIM": 1, "BATCH_TOKENS": 1}
 CUDA_MICRO_BATCH = 65536  # tokens of one forward and backward pass; halved until it fits the memory
-PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; a name that holds another comes first
+PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; what is more particular comes first
     "B200": 2250,
     "GH200": 989,
     "H200": 989,
@@ -501,7 +502,7 @@ def utilisation(model: Model, shape: dict[str, int], speed: float) -> str:
     weights = model.attention.numel() + model.mlp.numel() + model.head.numel()
     attention = shape["depth"] * shape["heads"] * shape["head_dim"] * shape["window"]  # half of it is masked
     tera = 6 * (weights + attention) * speed / 1e12
-    peak = next((peak for key, peak in PEAK_TERAFLOPS.items() if key in name), None)
+    peak = next((peak for key, peak in PEAK_TERAFLOPS.items() if re.search(rf"\b{key}\b", name)), None)
     return f"{tera:.1f} TFLOP/s on {name}" + (f", {tera / peak:.1%} of its peak" if peak else "")
 
 

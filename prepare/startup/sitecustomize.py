@@ -1,6 +1,6 @@
 """Runs when Python starts in a train container: seeds belong to the runner, whatever train.py writes.
 
-Beside a GPU it first brings what compilers have built for any program (`runner_compiled`).
+Beside a GPU it then brings what compilers have built for any program (`runner_compiled`).
 
 This folder is on PYTHONPATH there and nowhere else; processes that a training starts inherit it. Imports no library by
 itself: as soon as a training has imported `random`, `numpy.random` or `torch`, `runner_seeds` governs it. If
@@ -55,9 +55,9 @@ def start():
     sys.meta_path.insert(0, watcher)
 
 
-if "TRITON_CACHE_DIR" in os.environ:
+if os.environ.get("RUNNER_SEED", "").isdigit():
+    start()
+if "TRITON_CACHE_DIR" in os.environ:  # after the seeds: Python goes on when this file fails
     import runner_compiled
 
     runner_compiled.bring()
-if os.environ.get("RUNNER_SEED", "").isdigit():
-    start()

@@ -64,9 +64,8 @@ def in_range(pattern: str) -> list[Item]:
     first, last = found[0]
     if len(found) > 1 or int(first) > int(last) or int(last) - int(first) >= _MOST:
         raise UsageError(f"{pattern} must hold one range such as {{00000..00169}}, of at most {_MOST} shards")
-    return [
-        item(_RANGE.sub(str(number).zfill(len(first)), pattern)) for number in range(int(first), int(last) + 1)
-    ]
+    numbers = range(int(first), int(last) + 1)
+    return distinct([item(_RANGE.sub(str(number).zfill(len(first)), pattern)) for number in numbers], pattern)
 
 
 def in_list(path: Path) -> list[Item]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import fcntl
 import os
 import queue
 import threading
@@ -16,6 +15,7 @@ from runner.errors import InfraError
 from runner.fetch import http, one
 from runner.fetch.http import Limits, Stopped
 from runner.fetch.item import Got, Item
+from runner.locks import locked
 
 Progress = Callable[[str, float | None], None]
 _TICK = 0.1
@@ -78,11 +78,9 @@ def _alone(folder: Path, on_progress: Progress) -> Iterator[None]:
     except OSError as error:
         raise InfraError(f"{folder} cannot be made: {error.strerror}", "Name another: data.downloads") from None
     try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(held):
             on_progress("waiting for another program that downloads this", None)
-            fcntl.flock(held, fcntl.LOCK_EX)
+            locked(held, wait=True)
         yield
     finally:
         os.close(held)

@@ -12,6 +12,6 @@ from runner.lab import Lab
 
 def lab_at(start: Path, changes: dict[str, Any] | None = None) -> Lab:
     """The lab that holds `start`, with settings of the command line (dotted keys, None: not given) put over its own."""
-    lab = labs.open_lab(start)
     given = {key: value for key, value in (changes or {}).items() if value is not None}
+    lab = labs.open_lab(start, str(given.get("data.source", "")))
     return Lab(lab.root, config.override(lab.settings, given))

@@ -1,8 +1,8 @@
 """The volume with what a GPU's compilers build for any program, made once for an image and a kind of GPU.
 
-A training begins with a copy of it in its own COMPILE (`prepare/startup/compiled.py`), so that the libraries by which
-Triton speaks to the driver are not built once more out of every budget. A program of ours makes it, no version of
-train.py: what a version's own code compiles to is built in its own budget, by all alike. With the kernels of the
+A training begins with a copy of it in its own COMPILE (`prepare/startup/runner_compiled.py`), so that the libraries
+by which Triton speaks to the driver are not built once more out of every budget. A program of ours makes it, no version
+of train.py: what a version's own code compiles to is built in its own budget, by all alike. With the kernels of the
 version that happens to be there in it, every proposal that changes one would begin with a handicap.
 
 It is only ever mounted read-only. The host never opens what is in it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ class MemoryWatch:
     def __init__(self, engine: Engine, container_id: str) -> None:
         self._engine = engine
         self._id = container_id
-        self._group = _control_group(engine, container_id) if engine.local else None
-        self._cpu = _control_group(engine, container_id, "cpuacct") if engine.local else None
+        told = _groups(engine, container_id) if engine.local else []
+        self._group = _control_group(told, container_id, "memory")
+        self._cpu = _control_group(told, container_id, "cpuacct")
         self.peak_mb: float | None = None
         self.oom_kills = 0
         self.cpu_seconds: float | None = None
@@ -148,15 +150,19 @@ def _cpu_seconds(group: Path) -> float | None:
         return None
 
 
-def _control_group(engine: Engine, container_id: str, controller: str = "memory") -> Path | None:
-    """The folder of the container's `controller` under /sys/fs/cgroup, if it can be read here."""
+def _groups(engine: Engine, container_id: str) -> list[str]:
+    """What the kernel tells of the control groups of the container's PID 1; nothing where that cannot be read here."""
     try:
         with faults("looking at the container"):
             pid = int(engine.api.inspect_container(container_id)["State"]["Pid"])
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        return Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except (InfraError, OSError, ValueError, KeyError):
-        return None
-    for line in lines:
+        return []
+
+
+def _control_group(told: Sequence[str], container_id: str, controller: str) -> Path | None:
+    """The folder of the container's `controller` under /sys/fs/cgroup, if it is there."""
+    for line in told:
         _, controllers, path = line.split(":", 2)
         if controllers == "" or controller in controllers.split(","):
             root = Path("/sys/fs/cgroup") / (controller if controllers else "")

@@ -94,7 +94,7 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
     """What a container of `spec` was asked to be, in the words that this engine was given."""
     engine, settings = sandbox.engine, sandbox.settings
     with faults("looking at the trial image"):
-        config = engine.api.inspect_image(spec.image).get("Config") or {}
+        variables = engine.image_variables(spec.image)
     wanted = body(spec)
     # With the folders of the engine's own that are covered; /tmp and /dev/shm must be what the spec says in any words.
     given = {**wanted["HostConfig"]["Tmpfs"], **engine.shaped(wanted, spec.name)["HostConfig"]["Tmpfs"]}
@@ -104,7 +104,7 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
             "/out": (settings.out_mb, settings.out_files),
             "/lab": (payloads.LAB_MB, payloads.LAB_FILES),
         },
-        image_environment=frozenset(word.split("=")[0] for word in config.get("Env") or []),
+        image_environment=frozenset(variables),
         outside={name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES} if engine.local else {},
         gpu=spec.gpu.uuid if spec.gpu else "",
         gpu_mode=spec.gpu.mode if spec.gpu else "",
