@@ -144,17 +144,17 @@ class Asking:
             first = len(self._shown.entries)
             coming = [*self._under_way, *(one for _, one in self._waiting)]
             known |= {one.digest: first + at for at, one in enumerate(coming)}
-            if proposal is None or proposal.digest in known:
-                self._rest()
-            else:
+            if proposal is not None and proposal.digest not in known:
                 number = first + len(coming)
                 self._waiting.append((number, proposal))
                 if self._bench and not self._closing:
                     self._bench.ahead(number, proposal)
                 self._state.notify_all()
                 return True
-        if proposal is not None:
+        if proposal is not None:  # before the loop is told: it may be over then, and its cost is to be known
             self._note(Fault.REPEATED, f"this version has become trial {known[proposal.digest]}", proposal)
+        with self._state:
+            self._rest()
         return False
 
     def close(self) -> None:

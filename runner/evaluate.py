@@ -36,7 +36,7 @@ from runner.sandbox.payloads import PLACES
 from runner.sandbox.volumes import archive
 from runner.scoring.protocol import ModelFault
 from runner.scoring.sample import sample
-from runner.scoring.score import allowance, load_limit, score
+from runner.scoring.score import TRIES, allowance, load_limit, score
 from runner.trial import Attempt, Ending, Outcome, Score
 from runner.trust import Trust, again, broken
 
@@ -106,7 +106,7 @@ class Evaluator:
     def _once(self, job: Job, thrown: int) -> tuple[Attempt, bool]:
         """One training, and whether it is believed; one that is not is not scored."""
         budget = self._lab.settings.trial.budget_seconds
-        life = budget + 2 * self._lab.settings.score.timeout_seconds + 120
+        life = budget + 2 * TRIES * self._lab.settings.score.timeout_seconds + 120
         job.folder.mkdir(parents=True, exist_ok=True)
         with self._box(job.tag, job.name, job.source, life) as box:
             began = time.monotonic()  # it may have had to wait for the device
@@ -197,7 +197,7 @@ class Evaluator:
         """
         blocks = self._holdout_blocks()
         settings = replace(self._scoring, tokens=max(1, self._scoring.tokens // len(blocks)))
-        life = len(blocks) * (2 * settings.timeout_seconds + 60)
+        life = len(blocks) * (2 * TRIES * settings.timeout_seconds + 60)
         with self._box(tag, "holdout", source, life) as box:
             box.load_checkpoint(checkpoint)
             return [self._score(box, block, settings) for block in blocks]

@@ -103,7 +103,8 @@ class Score:
 
     val_bpb: the difference estimator. stderr_bpb: its own standard error from the audit's sampling (0 for a
     model whose claims equal its audit). tokens, bytes: what was scored. positions: audited positions.
-    disagreements: audited positions beyond tolerance. correction_bpb: what the audit moved the score by.
+    disagreements: audited positions beyond tolerance. correction_bpb: what the audit moved the score by. seconds, and
+    bytes on the wire: of the two conversations that count, not of containers that were too slow and thrown away.
     """
 
     val_bpb: float

@@ -257,9 +257,11 @@ def test_the_same_work_in_every_answer_is_limited_as_in_the_first():
 
 def test_a_machine_that_was_busy_once_is_no_fault_of_the_model():
     make, opened = sleepy(lambda container, answer: 1.5 * (container == 0 and answer == 0))
+    began = time.monotonic()
     result, _ = run(make, settings=LIMITED)
     assert result.val_bpb == pytest.approx(exact(), rel=1e-6)
     assert opened["audit"] == 2
+    assert result.seconds < time.monotonic() - began - 1.5, "what was thrown away is no slowness of the version"
 
 
 def test_who_is_slow_every_time_is_given_three_containers():

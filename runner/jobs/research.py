@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -125,7 +124,7 @@ def _bench(
     if len(shop.sandboxes) == 1:
         evaluator = Evaluator(lab, shop.sandbox, teller)
         return RunBench(run, evaluator, teller), evaluator
-    _crowded(lab, len(shop.sandboxes), shop.gpu is not None, teller)
+    _crowded(shop, teller)
     devices = [
         Trainer(slot.name, Evaluator(lab, sandbox, teller.slot(slot.name)), sandbox)
         for slot, sandbox in zip(shop.slots, shop.sandboxes, strict=True)
@@ -137,10 +136,10 @@ def _bench(
     return bench, Anywhere(pool)
 
 
-def _crowded(lab: Lab, count: int, gpu: bool, teller: Teller) -> None:
-    """Tells where trainings side by side may want more memory than the machine has."""
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    each = lab.settings.trial.memory(gpu=gpu)
+def _crowded(shop: assemble.Workshop, teller: Teller) -> None:
+    """Tells where trainings side by side may want more memory than the engine's machine has."""
+    there = int(shop.engine.raw.get("MemTotal") or 0) >> 20
+    count, each = len(shop.sandboxes), shop.lab.settings.trial.memory(gpu=shop.gpu is not None)
     if count * each > there:
         teller.message(
             f"{count} trainings side by side may take {count * each:,} MiB of memory, and the machine has {there:,}: "

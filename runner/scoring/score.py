@@ -125,14 +125,16 @@ def measure(
     device: `cpu` or `cuda`, what the containers compute on; it sets the tolerance.
     allowed: what the audit may take beyond the time of loading, see `allowance`.
     """
-    began = time.monotonic()
     windows = cut(tokens, token_bytes, window, settings.tokens)
     vocabulary = len(token_bytes)
     plan = phases.Plan(windows, decoys, vocabulary, batch_rows(window, vocabulary))
     chosen, positions = survey.draw(windows, settings.audit_positions, phases.fresh_rng())
-    wire = [0, 0]
+    costs: list[
+        tuple[float, int, int]
+    ] = []  # of the conversations that count: seconds, bytes sent and received
 
     def converse(phase: str, ask: Callable[..., Any]) -> tuple[Any, Clocked]:
+        began = time.monotonic()
         with open_channel(phase) as channel:
             client = ModelClient(channel, time.monotonic() + settings.timeout_seconds)
             clocked = Clocked(client, client.start(window, vocabulary, plan.rows, settings.load_seconds))
@@ -142,12 +144,10 @@ def measure(
                     clocked.no_spare_work(allowed)
                 on_progress(phase, done, total)
 
-            try:
-                answer = ask(client, plan, chosen, positions, progress)
-                client.bye()
-            finally:
-                wire[0], wire[1] = wire[0] + client.sent, wire[1] + client.received
-            return answer, clocked
+            answer = ask(client, plan, chosen, positions, progress)
+            client.bye()
+        costs.append((time.monotonic() - began, client.sent, client.received))
+        return answer, clocked
 
     audits, clocked = _in_time(lambda: converse("audit", phases.audit))
     whole = clocked.no_spare_audit(allowed)
@@ -155,6 +155,7 @@ def measure(
     population = int(windows.counts.sum())
     result = survey.estimate(math.fsum(claims.sums), population, claims.audited, audits)
     agreement = survey.compare(claims.audited, audits, claims.order, vocabulary, device, claims.repeat)
+    seconds, sent, received = map(sum, zip(*costs, strict=True))
     computed = Score(
         val_bpb=bits_per_byte(result.corrected, windows.bytes),
         stderr_bpb=bits_per_byte(result.stderr, windows.bytes),
@@ -164,9 +165,9 @@ def measure(
         disagreements=agreement.disagreements,
         correction_bpb=bits_per_byte(result.corrected - result.claimed, windows.bytes),
         max_difference_nats=agreement.largest,
-        seconds=time.monotonic() - began,
-        sent_bytes=wire[0],
-        received_bytes=wire[1],
+        seconds=seconds,
+        sent_bytes=int(sent),
+        received_bytes=int(received),
     )
     return Measured(computed, agreement, clocked.spent, whole, clocked.client.load_limit + allowed.first)
 
