@@ -5,6 +5,7 @@ What attacks it, and how it ends then: test_attacks_*.py.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +134,23 @@ def test_the_channel_carries_bytes_both_ways(sandbox: Sandbox, tag: str, leftove
             with pytest.raises(ChannelTimeout):
                 channel.receive(1, time.monotonic() + 0.2)
     assert leftovers() == []
+
+
+def test_a_closed_channel_is_closed_whole(sandbox: Sandbox, tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left for the collector to close, or to fail at where nobody sees it but the user."""
+    failed: list[object] = []
+    with model(sandbox, tag, ECHO) as box:
+        box.train(20, 1)
+        gc.collect()
+        monkeypatch.setattr(sys, "unraisablehook", failed.append)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", ResourceWarning)
+            with box.channel("audit", 20) as channel:
+                channel.send(b"abcd", time.monotonic() + 10)
+                assert channel.receive(4, time.monotonic() + 10) == b"ABCD"
+            del channel
+            gc.collect()
+    assert (failed, warned) == ([], [])
 
 
 def test_a_model_container_that_ends_is_a_crash_with_its_exit_code(sandbox: Sandbox, tag: str) -> None:

@@ -25,7 +25,9 @@ class Attached:
     """The attach connection: frames in, raw bytes out. One thread reads, one writes."""
 
     def __init__(self, attached: Any) -> None:
-        self._keep = attached  # the response behind it closes the socket when it is collected
+        # The HTTP response that the socket was taken out of, by docker-py's own reference. It is what has to be closed:
+        # closed below it, the socket fails the response's own close when that is collected (seen from Python 3.13).
+        self._keep = getattr(attached, "_response", attached)
         self._sock = getattr(attached, "_sock", attached)
         self._left = 0
         self._kind = 0
