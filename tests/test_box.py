@@ -93,6 +93,11 @@ print('@@' + json.dumps({
     }  # fmt: skip
 
 
+def test_more_processors_than_there_are_is_no_bound(sandbox: Sandbox, train: Train) -> None:
+    sandbox.settings = replace(SMALL, cpus=4096)
+    assert train(CHECKPOINT).outcome.ending is Ending.OK
+
+
 def test_no_checkpoint_is_invalid(train: Train) -> None:
     assert train("print('val_bpb 0.1')").outcome.ending is Ending.INVALID
 

@@ -97,7 +97,13 @@ class Engine:
         return self._variables[image]
 
     def shaped(self, body: dict[str, Any], name: str) -> dict[str, Any]:
-        """A create body of the container `name` in this engine's words. Raises MissingError where that needs a file."""
+        """A create body of the container `name` in this engine's words. Raises MissingError where that needs a file.
+
+        More processors than there are is no bound; Docker refuses to be asked for them.
+        """
+        if there := self.raw.get("NCPU"):
+            host = body["HostConfig"]
+            body = {**body, "HostConfig": {**host, "NanoCpus": min(host["NanoCpus"], there * 10**9)}}
         if self.info.name != "podman":
             return body
         if not (self.local or self._seccomp):
