@@ -29,6 +29,13 @@ from runner.trial import Attempt, Ending, Entry, Role, Status
 
 RULE = RatchetSettings()
 PINS = factories.PINS
+MACHINE = {
+    "engine": {"url": "unix:///run/docker.sock"},
+    "gpu": None,
+    "cpu": "a processor",
+    "cores": 8,
+    "python": "3.13",
+}
 
 
 def trainings(count: int, sigma: float = 0.01, chance: int = 1) -> list[Training]:
@@ -60,21 +67,33 @@ def test_what_is_known_is_not_trained_again() -> None:
 
 
 def test_a_training_is_on_the_disk_as_soon_as_it_is_known(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "runs" / NAME, PINS)
+    store = Store.open(tmp_path / "runs" / NAME, PINS, MACHINE)
     store.add("a" * 64, Training(1, 2.0, 10.0))
     store.add("a" * 64, Training(2, 2.1, 20.0))
-    again = Store.open(tmp_path / "runs" / NAME, PINS)
+    again = Store.open(tmp_path / "runs" / NAME, PINS, MACHINE)
     assert again.trainings == {"a" * 64: [Training(1, 2.0, 10.0), Training(2, 2.1, 20.0)]}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"cpu": "another"}, {"cores": 64}, {"gpu": {"name": "one"}}, {"shares": 2}]
+)
+def test_trainings_on_another_machine_say_nothing(tmp_path: Path, changed: dict[str, Any]) -> None:
+    folder = RunFolder(tmp_path, "t")
+    store = Store.open(folder.path / NAME, PINS, MACHINE)
+    for training in trainings(4):
+        store.add("a" * 64, training)
+    assert measured(folder, PINS, {**MACHINE, "python": "another"}).df == 3
+    assert measured(folder, PINS, {**MACHINE, **changed}) == UNKNOWN
 
 
 @pytest.mark.parametrize("pin", ["prepare", "data", "image", "scoring", "settings"])
 def test_trainings_under_other_pins_say_nothing(tmp_path: Path, pin: str) -> None:
     folder = RunFolder(tmp_path, "t")
-    store = Store.open(folder.path / NAME, PINS)
+    store = Store.open(folder.path / NAME, PINS, MACHINE)
     for training in trainings(4):
         store.add("a" * 64, training)
-    assert measured(folder, PINS).df == 3
-    assert measured(folder, replace(PINS, **{pin: "other"})) == UNKNOWN
+    assert measured(folder, PINS, MACHINE).df == 3
+    assert measured(folder, replace(PINS, **{pin: "other"}), MACHINE) == UNKNOWN
 
 
 def test_a_damaged_file_is_an_error_for_a_person_and_nothing_to_a_run(tmp_path: Path) -> None:
@@ -82,15 +101,15 @@ def test_a_damaged_file_is_an_error_for_a_person_and_nothing_to_a_run(tmp_path: 
     folder.path.mkdir(parents=True)
     (folder.path / NAME).write_text('{"pins": 3}')
     with pytest.raises(UsageError, match="cannot be read"):
-        Store.open(folder.path / NAME, PINS)
-    assert measured(folder, PINS) == UNKNOWN
+        Store.open(folder.path / NAME, PINS, MACHINE)
+    assert measured(folder, PINS, MACHINE) == UNKNOWN
 
 
 def test_a_lab_measured_before_its_run_is_known_to_the_run(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "runs" / NAME, PINS)
+    store = Store.open(tmp_path / "runs" / NAME, PINS, MACHINE)
     for training in trainings(5):
         store.add("a" * 64, training)
-    assert measured(RunFolder(tmp_path, "new"), PINS).df == 4
+    assert measured(RunFolder(tmp_path, "new"), PINS, MACHINE).df == 4
 
 
 def test_a_run_stands_on_a_measured_noise_from_its_start() -> None:

@@ -2,7 +2,8 @@
 
 Every training is written down as soon as it is scored, so that an interrupted calibration goes on where it
 stopped. Nothing in a run's ledger or branch changes: the trainings lie in `calibration.json` of the run's folder, or
-of `runs/` where there is no run, and a start of `runner go` under the same pins takes their noise into account.
+of `runs/` where there is no run, and a start of `runner go` under the same pins and on the same kind of
+machine takes their noise into account.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from runner.errors import UsageError
 from runner.evaluate import Evaluator, Job
 from runner.jobs import views
 from runner.lab import Lab
+from runner.machine.several import other_machine
 from runner.pinned import refuse_other_pins, told_of
 from runner.ratchet.calibration import Training, calibrate, independent, sentences
 from runner.ratchet.noise import UNKNOWN, Noise, estimate
@@ -43,19 +45,23 @@ REPEAT_EVERY = 3  # of the trainings one takes a seed again that was trained bef
 
 @dataclass
 class Store:
-    """The trainings of calibrations under one set of pins, by the digest of what was trained."""
+    """The trainings of calibrations under one set of pins on one kind of machine, by the digest of what was trained."""
 
     path: Path
     pins: Pins
+    machine: Mapping[str, Any]
     trainings: dict[str, list[Training]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path, pins: Pins) -> Store:
-        """What lies at `path` if it was made under the same pins; else nothing, and it is replaced when written."""
-        store = cls(path, pins)
+    def open(cls, path: Path, pins: Pins, machine: Mapping[str, Any]) -> Store:
+        """What lies at `path` if its scores compare with those made now; else nothing, and it is replaced when written.
+
+        machine: `Workshop.machine`.
+        """
+        store = cls(path, pins, machine)
         try:
             raw = json.loads(path.read_bytes())
-            if Pins(**raw["pins"]) == pins:
+            if Pins(**raw["pins"]) == pins and not other_machine(raw.get("machine", {}), machine):
                 found = raw["trainings"].items()
                 store.trainings = {key: [Training(**each) for each in several] for key, several in found}
         except FileNotFoundError:
@@ -68,7 +74,7 @@ class Store:
         """Remembered, and on the disk on return. Raises UsageError or InfraError where it cannot be written."""
         self.trainings.setdefault(version, []).append(training)
         known = {key: [asdict(each) for each in several] for key, several in self.trainings.items()}
-        whole = {"version": 1, "pins": asdict(self.pins), "trainings": known}
+        whole = {"version": 2, "pins": asdict(self.pins), "machine": dict(self.machine), "trainings": known}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(self.path, (json.dumps(whole, indent=1) + "\n").encode())
 
@@ -77,11 +83,11 @@ class Store:
         return estimate(independent(several) for several in self.trainings.values())
 
 
-def measured(folder: RunFolder, pins: Pins) -> Noise:
-    """What calibrations of this run, or of the lab before it, say of the noise under exactly these pins."""
+def measured(folder: RunFolder, pins: Pins, machine: Mapping[str, Any]) -> Noise:
+    """What calibrations of this run, or of the lab before it, say of the noise under these pins on `machine`."""
     for path in (folder.path / NAME, folder.runs / NAME):
         try:
-            noise = Store.open(path, pins).noise()
+            noise = Store.open(path, pins, machine).noise()
         except UsageError:
             continue  # for a decision a damaged file is none
         if noise.known:
@@ -149,7 +155,7 @@ def run(lab: Lab, tag: str, trials: int, *, same_seed: bool, as_json: bool) -> N
             data = (header.data, told_of(shop.manifest))
             refuse_other_pins(header.pins, shop.pins(), whose, header.settings, lab.settings, data)
             refuse_other_machine(header.machine, shop.machine(), whose)
-        store = Store.open(chosen.path, shop.pins())
+        store = Store.open(chosen.path, shop.pins(), shop.machine())
         known = store.trainings.setdefault(chosen.digest, [])
         if known:
             screen.message(f"{len(known)} trainings of {chosen.what} are known from before")

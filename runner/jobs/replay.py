@@ -138,7 +138,7 @@ def again(
             if new[-1].ending is not Ending.OK:
                 break
         screen.close()
-    answer = judge(old, new, noise_without(entries, number, measured(folder, entry.pins)))
+    answer = judge(old, new, noise_without(entries, number, measured(folder, entry.pins, entry.machine)))
     facts = _facts(folder, entry, old, new, answer, same_seeds=same_seeds)
     atomic_write(place / "replay.json", (json.dumps(facts, indent=1) + "\n").encode())
     if not quiet:

@@ -173,7 +173,7 @@ def _finish(screen: Screen, run: Run, pages: report.Pages) -> None:
 
 def _measured(run: Run, teller: Teller) -> Noise:
     """What `runner calibrate` found under the pins of this run."""
-    noise = calibrate.measured(run.folder, run.header.pins)
+    noise = calibrate.measured(run.folder, run.header.pins, run.header.machine)
     if noise.known:
         teller.message(
             f"noise known from a calibration: sigma {noise.sigma:.4f} ({noise.df} degrees of freedom)"
