@@ -172,7 +172,7 @@ def test_limits_of_processes_hold_on_an_engine_that_ignores_them(sandbox: Sandbo
 def test_a_run_does_not_begin_where_a_wall_is_missing(sandbox: Sandbox, tmp_path: Path) -> None:
     relay = Relay(sandbox.engine.url, tmp_path / "engine.sock", host(PidsLimit=0))
     weak = Sandbox(Engine(relay.url), sandbox.image, sandbox.settings, sandbox.data_volume)
-    with pytest.raises(MissingError, match="processes at once: no limit, not 32"):
+    with pytest.raises(MissingError, match=r"processes at once: (no limit|\d+), not 32"):
         inside.require_walls(weak)
     weak.engine.close()
     relay.close()
