@@ -270,7 +270,7 @@ with Sandbox(Engine(), {image!r}, TrialSettings(), 'unused').box({tag!r}, '0001'
     assert child.stdout is not None
     assert child.stdout.readline() == b"made\n"
     before = leftovers()
-    own = 2 if engine.needs_scratch else 0  # the keeper's /tmp and /dev/shm
+    own = 1 if engine.needs_scratch else 0  # the keeper's /dev/shm
     assert len(before) == 3 + own  # keeper, /out, /lab
     reap(engine, tag)
     assert sorted(leftovers()) == sorted(before), "its owner lives"

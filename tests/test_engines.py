@@ -45,16 +45,17 @@ def test_podman_gets_the_profile_by_path() -> None:
 
 def test_podman_gets_volumes_of_the_containers_own_where_its_tmpfs_takes_no_bound_on_files() -> None:
     asked = dialect.for_podman(body(SPEC), "/x", "n")["HostConfig"]
-    assert asked["Binds"] == [
-        "n-tmp:/tmp:rw,noexec,nosuid,nodev,nocopy",
-        "n-dev-shm:/dev/shm:rw,noexec,nosuid,nodev,nocopy",
-    ]
+    assert asked["Binds"] == ["n-dev-shm:/dev/shm:rw,noexec,nosuid,nodev,nocopy"]
+
+
+def test_podman_gets_tmp_as_a_tmpfs_that_it_lays_nothing_over() -> None:
+    asked = dialect.for_podman(body(SPEC), "/x", "n")["HostConfig"]
+    assert asked["Tmpfs"]["/tmp"] == "rw,noexec,nosuid,nodev,size=4m,mode=1777"
 
 
 def test_podmans_own_writable_folders_are_covered() -> None:
     tmpfs = dialect.for_podman(body(SPEC), "/x", "n")["HostConfig"]["Tmpfs"]
-    assert set(tmpfs) == {"/run", "/var/tmp"}
-    assert all(options.startswith("ro,") for options in tmpfs.values())
+    assert {path for path, options in tmpfs.items() if options.startswith("ro,")} == {"/run", "/var/tmp"}
 
 
 def test_podman_gets_volumes_in_words_that_keep_noexec() -> None:

@@ -86,7 +86,7 @@ class Engine:
 
     @property
     def needs_scratch(self) -> bool:
-        """Whether `shaped` names volumes for /tmp and /dev/shm, which `scratch.py` makes."""
+        """Whether `shaped` names volumes for /dev/shm and the like, which `scratch.py` makes."""
         return self.info.name == "podman"
 
     def image_variables(self, image: str) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
     with faults("looking at the trial image"):
         variables = engine.image_variables(spec.image)
     wanted = body(spec)
-    # With the folders of the engine's own that are covered; /tmp and /dev/shm must be what the spec says in any words.
+    # In the engine's words, and with its own folders that are covered; what is a volume there is held to the spec's.
     given = {**wanted["HostConfig"]["Tmpfs"], **engine.shaped(wanted, spec.name)["HostConfig"]["Tmpfs"]}
     return Asked(
         body={**wanted, "HostConfig": {**wanted["HostConfig"], "Tmpfs": given}},
