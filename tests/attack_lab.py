@@ -126,7 +126,8 @@ class Arena:
         left += [v["Name"] for v in api.volumes().get("Volumes") or [] if self.tag in v["Name"]]
         left += marked(Path("/proc/self/mountinfo").read_text().splitlines(), [self.tag, *ids])
         # Of each look into a keeper Podman's own two stay for five minutes: docs/security.md, "What is not promised".
-        left += processes([self.tag, *ids], but="conmon" if self.engine.info.name == "podman" else "")
+        podman = self.engine.info.name == "podman"
+        left += processes([self.tag, *ids], but="conmon" if podman else "")
         tops = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
         places = [
             top / name for top in tops for name in ("docker", "libpod_parent", "machine.slice", "system.slice")
@@ -137,7 +138,10 @@ class Arena:
         for place in places:
             if os.access(place, os.R_OK) and place.is_dir():
                 left += [f"{place}/{name}" for name in marked(os.listdir(place), [self.tag, *ids])]
-        return left
+        return [one for one in left if not (podman and CONMONS in one)]
+
+
+CONMONS = "/libpod-conmon-"  # the control group that systemd makes for each of these processes alone
 
 
 def processes(marks: list[str], but: str = "") -> list[str]:
