@@ -273,7 +273,7 @@ def run(code: str, terminal: bool, interrupt: bytes = b"", **environment: str) -
     }
     program = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)], stderr=writer, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        cwd=ROOT, env={**keep, "TERM": "xterm-256color", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
+        cwd=ROOT, env={**keep, "TERM": "xterm-256color", "PYTHON_COLORS": "0", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
     )  # fmt: skip
     os.close(writer)
     seen = b""

@@ -10,9 +10,9 @@ Works by accident-proof means only: a program that wants to can undo it (see doc
 """
 
 IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE: the type refuses new attributes
-FLAGS_WORD = (
-    21  # tp_flags in PyTypeObject, in words from its start, since Python 3.8; checked before it is used
-)
+# In words from the start of PyTypeObject, since Python 3.8; both are checked before they are used.
+FLAGS_WORD = 21  # tp_flags
+VECTORCALL_WORD = 50  # tp_vectorcall: makes an instance without a look at __init__, as Cython's newer types do
 
 
 def mixed(given, seed):
@@ -33,20 +33,33 @@ def replace(kind, **methods):
     """
     import ctypes
 
-    word = ctypes.c_ulong.from_address(id(kind) + FLAGS_WORD * ctypes.sizeof(ctypes.c_void_p))
-    flags = kind.__flags__
-    if word.value != flags:
+    def word(of, number):
+        return ctypes.c_size_t.from_address(id(of) + number * ctypes.sizeof(ctypes.c_void_p))
+
+    class Plain:
+        pass
+
+    known, flags = word(kind, FLAGS_WORD), kind.__flags__
+    if known.value != flags or word(Plain, VECTORCALL_WORD).value or not word(list, VECTORCALL_WORD).value:
         raise RuntimeError(f"the seeds of {kind.__name__} cannot be governed on this Python")
-    word.value = flags & ~IMMUTABLE
+    known.value = flags & ~IMMUTABLE
     try:
         for name, method in methods.items():
             setattr(kind, name, method)
     finally:
-        word.value |= flags & IMMUTABLE
+        known.value |= flags & IMMUTABLE
+    if "__init__" in methods:
+        word(kind, VECTORCALL_WORD).value = 0  # instances are made by way of __init__ again
+
+
+def seen_to_hold(draw, before, name):
+    """Raises RuntimeError where the same draw from the same seed is still what it was."""
+    if draw() == before:
+        raise RuntimeError(f"the seeds of {name} cannot be governed in this version")
 
 
 def govern_random(module, seed):
-    own = module.Random.seed
+    own, drawn = module.Random.seed, module.Random(0).random()
 
     def governed(self, a=None, version=2):
         own(self, a, version)  # refuses what it refuses
@@ -55,6 +68,7 @@ def govern_random(module, seed):
 
     module.Random.seed = governed
     module.seed = module._inst.seed
+    seen_to_hold(lambda: module.Random(0).random(), drawn, "random")
     module.seed(0)
 
 
@@ -63,6 +77,7 @@ def govern_numpy(module, seed):
     words = seed.to_bytes(8, "little")
     key = (int.from_bytes(words[:4], "little"), int.from_bytes(words[4:], "little"))
     begin, legacy = module.SeedSequence.__init__, module.MT19937._legacy_seeding
+    newer, older = module.SeedSequence(0).generate_state(1)[0], module.RandomState(0).random_sample()
 
     def __init__(self, entropy=None, *, spawn_key=(), **more):
         spawn_key = tuple(spawn_key)
@@ -78,6 +93,8 @@ def govern_numpy(module, seed):
 
     replace(module.SeedSequence, __init__=__init__)
     replace(module.MT19937, _legacy_seeding=_legacy_seeding)
+    seen_to_hold(lambda: module.SeedSequence(0).generate_state(1)[0], newer, "numpy.random")
+    seen_to_hold(lambda: module.RandomState(0).random_sample(), older, "numpy.random")
     module.seed(0)
 
 
@@ -89,7 +106,7 @@ def _flat(given):
 
 def govern_torch(module, seed):
     """`Generator.manual_seed` is under every seeding call of torch, on any device."""
-    own = module.Generator.manual_seed
+    own, constant = module.Generator.manual_seed, module.Generator().initial_seed()
 
     def manual_seed(self, given):
         own(self, given)  # refuses what it refuses
@@ -99,6 +116,8 @@ def govern_torch(module, seed):
         self.manual_seed(self.initial_seed())  # without this every new generator starts from one constant
 
     replace(module.Generator, manual_seed=manual_seed, __init__=__init__)
+    seen_to_hold(lambda: module.Generator().initial_seed(), constant, "torch")
+    seen_to_hold(lambda: module.Generator().manual_seed(0).initial_seed(), 0, "torch")
     module.manual_seed(0)  # the CPU's now, others when they wake
 
 
