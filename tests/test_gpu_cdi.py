@@ -19,17 +19,17 @@ from typing import Any
 import gpu_lab
 import pytest
 from gpu_lab import Gpu
-from ignoring import Relay
+from test_gpu_engine import relayed, with_gpu
 
 from runner.config import TrialSettings
 from runner.errors import InfraError, MissingError
 from runner.sandbox import gpu_facts, inside
 from runner.sandbox.box import Sandbox
-from runner.sandbox.engine import Engine
 from runner.sandbox.finding import DIFFERS, OK
 from runner.sandbox.gpu_access import plan_access
 from runner.sandbox.gpu_words import GpuAccess
 
+__all__ = ["relayed"]  # a fixture
 pytestmark = pytest.mark.engine
 SMALL = TrialSettings(memory_mb=256, pids=32, out_mb=8, out_files=64, tmp_mb=8, shm_mb=8)
 
@@ -95,10 +95,6 @@ def planned(engine: Any, machine: Machine, gpu: str) -> GpuAccess:
     return plan_access(facts, Gpu(uuid=gpu))
 
 
-def with_gpu(sandbox: Sandbox, access: GpuAccess) -> Sandbox:
-    return Sandbox(sandbox.engine, sandbox.image, sandbox.settings, sandbox.data_volume, access)
-
-
 def test_a_specification_is_taken_before_device_nodes(engine: Any, machine: Machine) -> None:
     access = planned(engine, machine, machine.first)
     assert (access.mode, access.request) == ("cdi", f"nvidia.com/gpu={machine.first}")
@@ -124,21 +120,6 @@ def test_the_second_of_the_specification_is_seen_to_be_another_than_cuda_opens(
     [differs] = [found for found in seen.findings if found.state == DIFFERS]
     assert f"CUDA opens another, {machine.first[4:]}" in differs.found
     assert "nvidia-ctk cdi generate" in differs.advice
-
-
-@pytest.fixture
-def relayed(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Sandbox]]:
-    ends: list[Any] = []
-
-    def made(access: GpuAccess, change: Callable[[dict[str, Any]], None]) -> Sandbox:
-        relay = Relay(sandbox.engine.url, tmp_path / "engine.sock", change)
-        engine = Engine(relay.url)
-        ends.extend((engine, relay))
-        return Sandbox(engine, sandbox.image, sandbox.settings, sandbox.data_volume, access)
-
-    yield made
-    for end in ends:
-        end.close()
 
 
 def test_an_engine_that_gives_all_of_a_specification_is_found_out(

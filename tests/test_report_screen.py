@@ -271,9 +271,10 @@ def run(code: str, terminal: bool, interrupt: bytes = b"", **environment: str) -
         for key, value in os.environ.items()
         if key not in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
     }
+    told = {"TERM": "xterm-256color", "PYTHON_COLORS": "0", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     program = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)], stderr=writer, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        cwd=ROOT, env={**keep, "TERM": "xterm-256color", "PYTHON_COLORS": "0", "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
+        cwd=ROOT, env={**keep, **told, **environment},
     )  # fmt: skip
     os.close(writer)
     seen = b""
