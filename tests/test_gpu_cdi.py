@@ -19,13 +19,12 @@ from typing import Any
 import gpu_lab
 import pytest
 from gpu_lab import Gpu
-from test_gpu_engine import relayed, with_gpu
+from test_gpu_engine import differing, look, only_the_first, relayed, with_gpu
 
 from runner.config import TrialSettings
 from runner.errors import InfraError, MissingError
 from runner.sandbox import gpu_facts, inside
 from runner.sandbox.box import Sandbox
-from runner.sandbox.finding import DIFFERS, OK
 from runner.sandbox.gpu_access import plan_access
 from runner.sandbox.gpu_words import GpuAccess
 
@@ -102,12 +101,8 @@ def test_a_specification_is_taken_before_device_nodes(engine: Any, machine: Mach
 
 def test_exactly_the_named_gpu_is_inside_in_training_and_in_scoring(sandbox: Sandbox, machine: Machine) -> None:
     access = planned(sandbox.engine, machine, machine.first)
-    for seen in inside.stages(with_gpu(sandbox, access), {}, whole=False, names=("train", "model")):
-        assert [found for found in seen.findings if found.state == DIFFERS] == []
-        nodes = {path: kind for path, kind in seen.view.raw["devices"].items() if "nvidia" in path}
-        assert nodes == {"/dev/nvidia0": "c 195:0", "/dev/nvidiactl": "c 195:255", "/dev/nvidia-uvm": "c 511:0"}
-        [told] = [found for found in seen.findings if found.name == "GPU"]
-        assert (told.state, told.found) == (OK, f"one, {machine.first}: by its device node, and CUDA opens it")
+    for seen in look(with_gpu(sandbox, access), "train", "model"):
+        only_the_first(seen, machine.first)
 
 
 def test_the_second_of_the_specification_is_seen_to_be_another_than_cuda_opens(
@@ -115,9 +110,9 @@ def test_the_second_of_the_specification_is_seen_to_be_another_than_cuda_opens(
 ) -> None:
     """The library opens the first whatever it is given: a specification of another day, found out."""
     access = planned(sandbox.engine, machine, machine.second)
-    [seen] = inside.stages(with_gpu(sandbox, access), {}, whole=False, names=("train",))
+    [seen] = look(with_gpu(sandbox, access))
     assert "/dev/nvidia1" in seen.view.raw["devices"]
-    [differs] = [found for found in seen.findings if found.state == DIFFERS]
+    [differs] = differing(seen).values()
     assert f"CUDA opens another, {machine.first[4:]}" in differs.found
     assert "nvidia-ctk cdi generate" in differs.advice
 

@@ -83,16 +83,21 @@ def differing(seen: inside.Seen) -> dict[str, Finding]:
     return {found.name: found for found in seen.findings if found.state == DIFFERS}
 
 
+def only_the_first(seen: inside.Seen, uuid: str) -> None:
+    """All is as asked, and of the machine's GPUs nothing is inside but the first, whose UUID this is."""
+    assert differing(seen) == {}
+    nodes = {path: kind for path, kind in seen.view.raw["devices"].items() if "nvidia" in path}
+    assert nodes == {"/dev/nvidia0": "c 195:0", "/dev/nvidiactl": "c 195:255", "/dev/nvidia-uvm": "c 511:0"}
+    [told] = [found for found in seen.findings if found.name == "GPU"]
+    assert (told.state, told.found) == (OK, f"one, {uuid}: by its device node, and CUDA opens it")
+
+
 # As it should be
 
 
 def test_exactly_the_gpus_nodes_are_inside_in_training_and_in_scoring(sandbox: Sandbox, machine: Path) -> None:
     for seen in look(with_gpu(sandbox, by_nodes(machine)), "train", "model"):
-        assert differing(seen) == {}
-        nodes = {path: kind for path, kind in seen.view.raw["devices"].items() if "nvidia" in path}
-        assert nodes == {"/dev/nvidia0": "c 195:0", "/dev/nvidiactl": "c 195:255", "/dev/nvidia-uvm": "c 511:0"}
-        [told] = [found for found in seen.findings if found.name == "GPU"]
-        assert (told.state, told.found) == (OK, f"one, {UUID}: by its device node, and CUDA opens it")
+        only_the_first(seen, UUID)
 
 
 def test_the_drivers_libraries_are_inside_read_only_and_are_all_of_the_host_that_is(
