@@ -35,14 +35,17 @@ ATTACKED = {
 
 def test_a_process_that_names_a_container_in_its_command_line_is_found() -> None:
     mark = secrets.token_hex(32)
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", mark])
+    program = "import time; print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", program, mark], stdout=subprocess.PIPE)
     try:
+        assert process.stdout is not None
+        process.stdout.readline()  # a process that is just beginning has no command line for a moment
         (found,) = processes([mark])
         assert f"process {process.pid} " in found
         assert processes([mark], but=Path(f"/proc/{process.pid}/comm").read_text().strip()) == []
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert processes([mark]) == []
 
 
