@@ -29,6 +29,11 @@ SMALL = {"memory_mb": 256, "pids": 64, "out_mb": 8, "out_files": 64, "tmp_mb": 8
 EMPTY = "train/train.py"
 
 
+CONMONS = (
+    "libpod-conmon-"  # how the control groups are called that hold a process of Podman's own and nothing else
+)
+
+
 @dataclass(frozen=True)
 class Want:
     """How an attack must end. refused: how many of its attempts, all of them being refused; numbers: what it
@@ -126,8 +131,8 @@ class Arena:
         left += [v["Name"] for v in api.volumes().get("Volumes") or [] if self.tag in v["Name"]]
         left += marked(Path("/proc/self/mountinfo").read_text().splitlines(), [self.tag, *ids])
         # Of each look into a keeper Podman's own two stay for five minutes: docs/security.md, "What is not promised".
-        podman = self.engine.info.name == "podman"
-        left += processes([self.tag, *ids], but="conmon" if podman else "")
+        theirs, folder = ("conmon", CONMONS) if self.engine.info.name == "podman" else ("", "")
+        left += processes([self.tag, *ids], but=theirs)
         tops = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
         places = [
             top / name for top in tops for name in ("docker", "libpod_parent", "machine.slice", "system.slice")
@@ -137,24 +142,24 @@ class Arena:
         places += [Path("/run/docker/containerd/daemon"), Path("/run/containers/storage/overlay-containers")]
         for place in places:
             if os.access(place, os.R_OK) and place.is_dir():
-                left += [f"{place}/{name}" for name in marked(os.listdir(place), [self.tag, *ids])]
-        return [one for one in left if not (podman and CONMONS in one)]
-
-
-CONMONS = "/libpod-conmon-"  # the control group that systemd makes for each of these processes alone
+                named = marked(os.listdir(place), [self.tag, *ids])
+                left += [f"{place}/{name}" for name in named if not (folder and name.startswith(folder))]
+        return left
 
 
 def processes(marks: list[str], but: str = "") -> list[str]:
     """The processes of this machine that one of `marks` is in the control groups or the command line of.
 
-    but: a program whose command line does not count.
+    but: a program whose command line does not count, nor does the control group that systemd makes for it alone.
     """
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().decode("utf-8", "replace").replace("\0", " ")
             own = (process / "comm").read_text().strip()
-            texts = [*(process / "cgroup").read_text().splitlines(), *([] if own == but else [words])]
+            texts = [*(process / "cgroup").read_text().splitlines(), words]
+            if own == but:
+                texts = [text for text in texts[:-1] if f"/{CONMONS}" not in text]
         except OSError:
             continue  # it has ended meanwhile
         found += [f"process {process.name} {own}: {text}" for text in marked(texts, marks)]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -63,18 +62,10 @@ class Build:
         self, source: Path, place: Path, out: str, parts: str, vocabulary: int, kill_at: int = sys.maxsize
     ) -> None:
         self.out = place / out
-        shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir()
         (place / parts).mkdir(exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "prepare.build",
-            "--source",
-            f"parquet:{source}",
-            "--out",
-            str(self.out),
-        ]
+        command = [sys.executable, "-m", "prepare.build", "--out", str(self.out)]
+        command += ["--source", f"parquet:{source}"]
         command += ["--vocab-size", str(vocabulary), "--window", "256", "--seed", "1", "--progress"]
         command += ["--parts", str(place / parts), "--key", "bench"]
         log = place / f"{out}.log"

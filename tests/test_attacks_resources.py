@@ -19,7 +19,7 @@ ATTACKED = {
     "memory_bomb": Want(Ending.OOM),
     "memory_bomb_in_a_child": Want(Ending.OOM),
     "memory_bomb_in_a_grandchild": Want(Ending.OOM),
-    "waits_for_a_child_that_died_of_memory": Want(Ending.OOM, budget=6.0),
+    "waits_for_a_child_that_died_of_memory": Want(Ending.OOM, budget=2.0),
     "survives_a_memory_bomb": Want(Ending.OK),
     "fills_memory_with_files": Want(Ending.OOM, settings={"out_mb": 200, "tmp_mb": 200, "shm_mb": 200}),
     "fills_tmp": Want(Ending.OK, 2, FULL),

@@ -74,7 +74,7 @@ class Store:
         """Remembered, and on the disk on return. Raises UsageError or InfraError where it cannot be written."""
         self.trainings.setdefault(version, []).append(training)
         known = {key: [asdict(each) for each in several] for key, several in self.trainings.items()}
-        whole = {"version": 2, "pins": asdict(self.pins), "machine": dict(self.machine), "trainings": known}
+        whole = {"version": 1, "pins": asdict(self.pins), "machine": dict(self.machine), "trainings": known}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(self.path, (json.dumps(whole, indent=1) + "\n").encode())
 
