@@ -52,6 +52,7 @@ LEFT_OUT = {
     "report/layout.py": _WORDS,
     "report/lines.py": _WORDS,
     "report/page/": _WORDS,
+    "report/painter.py": _WORDS,
     "report/region.py": _WORDS,
     "report/screen.py": _WORDS,
     "report/series.py": _WORDS,

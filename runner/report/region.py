@@ -1,6 +1,6 @@
 """The live part of the screen as rich draws it, safe against resizing and against text of unknown width.
 
-It neither knows what it shows (`lines.py`) nor when (`screen.py`). Trusts the lines to hold no control codes.
+It neither knows what it shows (`lines.py`) nor when (`painter.py`). Trusts the lines to hold no control codes.
 """
 
 from __future__ import annotations
