@@ -41,7 +41,7 @@ LEFT_OUT = {
     "agents/annotations.py": "reads the source of a train.py, in memory",
     "agents/constants.py": "reads the source of a train.py, in memory",
     "cli/research.py": "reads a command line, before there is a run",
-    "config.py": "settings, in memory",
+    "config/": "settings, in memory",
     "errors.py": "a noun",
     "parts.py": "nouns and protocols",
     "ratchet/": "pure: a kill in it is one before its caller's next line",
