@@ -19,6 +19,8 @@ from runner.machine.gpu import Gpu, gpus, named
 from runner.machine.several import Slot, chosen
 from runner.machine.turn import turn
 from runner.parts import Watcher
+from runner.pinned import refuse_other_pins, told_of
+from runner.record.run import Header
 from runner.sandbox import gpu_facts, inside
 from runner.sandbox.box import Sandbox
 from runner.sandbox.compiled import compiled_volume
@@ -50,6 +52,15 @@ class Workshop:
             scoring=scoring_digest(),
             settings=self.lab.settings_digest(),
         )
+
+    def refuse_other(self, header: Header, whose: str, recorded: Pins | None = None) -> None:
+        """Raises UsageError with what has changed, where new scores would not compare with those of the run `header`.
+
+        recorded: of one trial of it, in the place of the run's own.
+        """
+        told = (header.data, told_of(self.manifest))
+        before = recorded or header.pins
+        refuse_other_pins(before, self.pins(), whose, header.settings, self.lab.settings, told)
 
     def machine(self) -> dict[str, Any]:
         """What the trials ran on, for the record."""

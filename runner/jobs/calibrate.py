@@ -27,7 +27,6 @@ from runner.evaluate import Evaluator, Job
 from runner.jobs import views
 from runner.lab import Lab
 from runner.machine.several import other_machine
-from runner.pinned import refuse_other_pins, told_of
 from runner.ratchet.calibration import Training, calibrate, independent, sentences
 from runner.ratchet.noise import UNKNOWN, Noise, estimate
 from runner.record.files import atomic_write
@@ -152,8 +151,7 @@ def run(lab: Lab, tag: str, trials: int, *, same_seed: bool, as_json: bool) -> N
         shop = stack.enter_context(assemble.workshop(lab, screen))
         if chosen.folder:
             header, whose = chosen.folder.header(), f"run {chosen.folder.tag}"
-            data = (header.data, told_of(shop.manifest))
-            refuse_other_pins(header.pins, shop.pins(), whose, header.settings, lab.settings, data)
+            shop.refuse_other(header, whose)
             refuse_other_machine(header.machine, shop.machine(), whose)
         store = Store.open(chosen.path, shop.pins(), shop.machine())
         known = store.trainings.setdefault(chosen.digest, [])

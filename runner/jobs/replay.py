@@ -24,7 +24,6 @@ from runner.jobs import views
 from runner.jobs.calibrate import as_recorded, measured
 from runner.lab import Lab
 from runner.machine.several import other_machine
-from runner.pinned import refuse_other_pins, told_of
 from runner.ratchet.noise import UNKNOWN, Noise
 from runner.ratchet.reproduce import Reproduction, reproduces
 from runner.record.files import atomic_write, fresh, stamp
@@ -121,9 +120,7 @@ def again(
         lab = as_recorded(lab, folder)
         screen = stack.enter_context(Screen(consoles.progress()))
         shop = stack.enter_context(assemble.workshop(lab, screen))
-        header, whose = folder.header(), f"trial {number} of {folder.tag}"
-        data = (header.data, told_of(shop.manifest))
-        refuse_other_pins(entry.pins, shop.pins(), whose, header.settings, lab.settings, data)
+        shop.refuse_other(folder.header(), f"trial {number} of {folder.tag}", entry.pins)
         if other := moved(entry.machine, shop.machine()):
             screen.message(f"{other}: scores may differ for that")
         source = _source(lab, folder, entry)

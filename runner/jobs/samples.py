@@ -17,7 +17,6 @@ from runner.errors import InfraError, UsageError
 from runner.evaluate import Evaluator
 from runner.jobs import views
 from runner.lab import Lab
-from runner.pinned import refuse_other_pins, told_of
 from runner.record.ledger import Ledger
 from runner.record.repo import LabRepo
 from runner.record.run import RunFolder, atomic_write
@@ -90,9 +89,7 @@ def sample(
     if not kept:
         raise UsageError(f"run {folder.tag} has kept nothing yet", "Let it run: runner go")
     with Screen(consoles.progress()) as screen, assemble.workshop(lab, screen) as shop:
-        header, whose = folder.header(), f"run {folder.tag}"
-        data = (header.data, told_of(shop.manifest))  # another tokenizer reads nonsense
-        refuse_other_pins(header.pins, shop.pins(), whose, header.settings, lab.settings, data)
+        shop.refuse_other(folder.header(), f"run {folder.tag}")  # another tokenizer reads nonsense
         evaluator = Evaluator(lab, shop.sandbox, screen)
         chosen = kept[-1] if number is None else number
         try:
