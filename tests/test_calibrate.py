@@ -292,6 +292,12 @@ def test_calibrate_then_go_then_replay_leave_the_record_as_it_was(lab: Path, tag
     assert (lab / "runs" / tag / "ledger.jsonl").read_bytes() == ledger
     assert git(lab, "for-each-ref") == refs
 
+    file = lab / "runs" / NAME
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "machine": {**told["machine"], "cores": 4096}}))
+    elsewhere = runner(lab, "go", "--tag", tag, "--max-trials", "0")
+    assert (elsewhere.returncode, "calibration" in elsewhere.stderr) == (0, False), elsewhere.stderr
+
     (lab / "prepare" / "extra.py").write_text("# a change\n")
     for command in (["replay", "0"], ["calibrate"]):
         refused = runner(lab, *command)
