@@ -117,7 +117,8 @@ def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watc
         image = trial_image(engine, lab.root, lab.settings.image, cuda=gpu is not None, progress=progress)
     with watcher.step("data") as progress:
         manifest = data.prepare(lab.root, lab.settings.data, progress)
-    volume = data_volume(engine, image, manifest.digest, data.public_files(lab.root))
+        files = data.public_files(lab.root)
+        volume = data_volume(engine, image, manifest.digest, files, lambda said: progress(said, None))
     sandboxes = []
     facts = gpu_facts.gather(engine) if gpu else None
     for one, slot in zip(engines, slots, strict=True):

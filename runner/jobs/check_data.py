@@ -14,8 +14,9 @@ from pathlib import Path
 from runner import data, leak
 from runner.lab import Lab
 from runner.sandbox.box import Sandbox
+from runner.sandbox.filled import COMPLETE
 from runner.sandbox.finding import NOTE, OK, Finding, check, finding
-from runner.sandbox.training_data import COMPLETE, exported
+from runner.sandbox.training_data import exported
 from runner.sandbox.view import View
 
 RUNS = 64  # of each hidden split

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +12,7 @@ from typing import Any
 
 import docker.errors
 
-from runner.errors import InfraError, UsageError
-from runner.locks import everybodys, locked
+from runner.errors import UsageError
 from runner.sandbox import used
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
@@ -29,20 +27,8 @@ def building(progress: Progress) -> Iterator[None]:
     Two that build the same image would each move its name; what the first was told would be nobody's, and go with the
     other's remains while it is in use. Raises InfraError.
     """
-    try:
-        lock = everybodys(used.folder() / "autoresearch-building.lock")
-    except OSError as error:
-        raise InfraError(
-            f"{used.folder()} cannot be written: {os.strerror(error.errno or 0)}",
-            "Builds of images take turns by a file there",
-        ) from None
-    try:
-        if not locked(lock):
-            progress("waiting for another build on this machine", None)
-            locked(lock, wait=True)
+    with used.one_at_a_time("building", lambda: progress("waiting for another build on this machine", None)):
         yield
-    finally:
-        os.close(lock)
 
 
 def image_id(engine: Engine, name: str) -> str:

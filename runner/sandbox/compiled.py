@@ -10,21 +10,15 @@ It is only ever mounted read-only. The host never opens what is in it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import secrets
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from runner.errors import InfraError
-from runner.sandbox import owner, used, volumes
+from runner.sandbox import volumes
 from runner.sandbox.box import Sandbox
-from runner.sandbox.container import Container
-from runner.sandbox.engine import faults
+from runner.sandbox.filled import filled
 from runner.sandbox.payloads import PLACES
-from runner.sandbox.spec import LABEL, ContainerSpec, Limits, Mount
-from runner.sandbox.training_data import COMPLETE
 from runner.trial import Ending
 
 SECONDS = 180.0  # for a program that compiles a handful of functions, on a slow machine
@@ -36,33 +30,19 @@ def compiled_volume(
 ) -> str:
     """The name of the volume for GPUs of `kind` (name and driver), filled if need be; "" where it cannot be filled.
 
-    say: told why then; every training builds for itself what it lacks. Raises InfraError where the engine fails.
+    say: told why then, every training building for itself what it lacks, and of a wait for another process that fills
+    one. Raises InfraError where the engine fails.
     """
     program = program if program is not None else WARM_UP.read_bytes()
     whole = hashlib.sha256(f"{sandbox.image}\0{kind}\0".encode() + program)
-    name = used.hold(f"autoresearch-compiled-{whole.hexdigest()[:16]}")
-    with faults("creating the volume of compiled code"):
-        sandbox.engine.api.create_volume(name, labels={LABEL: "data"})  # does nothing if it is there
-    limits = Limits(memory_mb=64, cpus=0, pids=16, tmp_mb=1, shm_mb=1)
-    mine = owner.labels("compiled", "filler", 2 * SECONDS)
-    mounts = (Mount(name, "/compiled", read_only=False),)
-    filler = f"{name}-{secrets.token_hex(3)}"
-    spec = ContainerSpec(filler, sandbox.image, ("true",), mounts, limits, 60, mine, payload=False)
-    with Container(sandbox.engine, spec) as container:  # never started: the engine itself writes
-        if container.exists(f"/compiled/{COMPLETE}"):
-            return name
-        with tempfile.TemporaryDirectory(prefix="autoresearch-compiled-") as folder:
-            made = Path(folder) / "compiled.tar"
-            why = _compile(sandbox, program, made)
-            if not why:
-                with made.open("rb") as archive:
-                    container.put("/compiled", archive)
-                container.put("/compiled", volumes.archive({COMPLETE: whole.digest()}))
-                return name
-    say(f"nothing is compiled ahead of the trainings, each of which does it itself: {why}")
-    with contextlib.suppress(InfraError):  # another program may be at the same
-        volumes.remove_volume(sandbox.engine, name)
-    return ""
+
+    def write(archive: Path) -> str:
+        why = _compile(sandbox, program, archive)
+        if why:
+            say(f"nothing is compiled ahead of the trainings, each of which does it itself: {why}")
+        return why
+
+    return filled(sandbox.engine, sandbox.image, "compiled", whole.hexdigest(), write, say)
 
 
 def _compile(sandbox: Sandbox, program: bytes, to: Path) -> str:

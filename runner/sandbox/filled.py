@@ -1,0 +1,62 @@
+"""Volumes that are filled once, by the engine itself from an archive, and from then on only ever mounted read-only.
+
+Each is named by a digest of what decides its content. A marker written last tells a filled one from one whose filling
+was cut short. One process of a machine fills at a time; two machines that share an engine are not kept apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from runner.errors import InfraError
+from runner.sandbox import owner, used, volumes
+from runner.sandbox.container import Container
+from runner.sandbox.engine import Engine, faults
+from runner.sandbox.spec import LABEL, ContainerSpec, Limits, Mount
+
+COMPLETE = ".complete"
+
+
+def filled(
+    engine: Engine,
+    image: str,
+    kind: str,
+    digest: str,
+    write: Callable[[Path], str],
+    say: Callable[[str], None],
+) -> str:
+    """The name of the volume of `kind` for a digest, in hexadecimal; "" where it is empty and cannot be filled.
+
+    write: makes a tar archive of the content at a path and says why it could not, "" where it could; not called where
+    the volume is filled. say: told of a wait. Raises InfraError.
+    """
+    name = used.hold(f"autoresearch-{kind}-{digest[:16]}")
+    with faults(f"creating the volume {name}"):
+        engine.api.create_volume(name, labels={LABEL: "data"})  # does nothing if it is there
+    limits = Limits(memory_mb=64, cpus=0, pids=16, tmp_mb=1, shm_mb=1)
+    mounts = (Mount(name, "/filled", read_only=False),)
+    # The next start removes the filler of a program that was killed; an hour is for one that this machine cannot see.
+    mine = owner.labels(kind, "filler", 3600)
+    filler = f"{name}-{secrets.token_hex(3)}"
+    spec = ContainerSpec(filler, image, ("true",), mounts, limits, 60, mine, payload=False)
+    with Container(engine, spec) as container:  # never started
+        if container.exists(f"/filled/{COMPLETE}"):
+            return name
+        waiting = f"waiting for another process that puts {kind} into the engine"
+        with used.one_at_a_time(f"filling-{kind}", lambda: say(waiting)):
+            if container.exists(f"/filled/{COMPLETE}"):
+                return name
+            with tempfile.TemporaryDirectory(prefix="autoresearch-filling-") as folder:
+                archive = Path(folder) / "content.tar"
+                if not write(archive):
+                    with archive.open("rb") as content:
+                        container.put("/filled", content)
+                    container.put("/filled", volumes.archive({COMPLETE: digest.encode()}))
+                    return name
+    with contextlib.suppress(InfraError):  # another process may be about to try the same
+        volumes.remove_volume(engine, name)
+    return ""

@@ -1,0 +1,121 @@
+"""Volumes that are filled once: by one process at a time, whole or not at all, and again after a fault."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.errors import InfraError
+from runner.sandbox import used, volumes
+from runner.sandbox.engine import Engine
+from runner.sandbox.filled import COMPLETE, filled
+from runner.sandbox.training_data import exported
+
+CONTENT = {f"part-{number}": os.urandom(1 << 16) for number in range(100)}
+
+
+@pytest.fixture
+def kind(engine: Any) -> Iterator[str]:
+    """A kind of volume that no other test process has; its volumes and its lock go with the test."""
+    kind = f"test-{secrets.token_hex(4)}"
+    yield kind
+    for volume in engine.api.volumes()["Volumes"] or []:
+        if volume["Name"].startswith(f"autoresearch-{kind}-"):
+            engine.api.remove_volume(volume["Name"], force=True)
+    (used.folder() / f"autoresearch-filling-{kind}.lock").unlink(missing_ok=True)
+
+
+def held(engine: Engine, image: str, name: str, to: Path) -> set[str]:
+    """The names of the files that a volume holds, unpacked under `to`."""
+    with exported(engine, image, name) as chunks, (to / "held.tar").open("wb") as file:
+        file.writelines(chunks)
+    with tarfile.open(to / "held.tar") as tar:
+        tar.extractall(to, filter="data")
+    return {path.name for path in (to / "data").iterdir()}
+
+
+def writing(how_often: list[Path]) -> Callable[[Path], str]:
+    def write(archive: Path) -> str:
+        how_often.append(archive)
+        archive.write_bytes(volumes.archive(CONTENT))
+        return ""
+
+    return write
+
+
+@pytest.mark.engine
+def test_of_many_that_begin_at_once_one_fills_and_all_have_it_whole(
+    engine: Any, image: str, kind: str, tmp_path: Path
+) -> None:
+    """Docker unpacks two archives into one volume by deleting each other's files: "chmod: no such file"."""
+    wrote: list[Path] = []
+    begin = threading.Barrier(6)
+
+    def one(_: int) -> str:
+        own = Engine()
+        try:
+            begin.wait(30)
+            return filled(own, image, kind, "ab" * 32, writing(wrote), lambda said: None)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        names = set(pool.map(one, range(6)))
+    assert names == {f"autoresearch-{kind}-{'ab' * 8}"}
+    assert len(wrote) == 1
+    assert held(engine, image, names.pop(), tmp_path) == {*CONTENT, COMPLETE}
+    assert all((tmp_path / "data" / name).read_bytes() == content for name, content in CONTENT.items())
+
+
+@pytest.mark.engine
+def test_whoever_waits_is_told_once_and_a_filled_one_keeps_nobody_waiting(
+    engine: Any, image: str, kind: str
+) -> None:
+    said: list[str] = []
+    waits = threading.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        waits.set()
+
+    with ThreadPoolExecutor(1) as pool, used.one_at_a_time(f"filling-{kind}", lambda: None):
+        waiting = pool.submit(filled, engine, image, kind, "cd" * 32, writing([]), say)
+        assert waits.wait(30)
+        assert not waiting.done()
+    name = waiting.result(30)
+    assert said == [f"waiting for another process that puts {kind} into the engine"]
+    with used.one_at_a_time(f"filling-{kind}", lambda: None):
+        assert filled(engine, image, kind, "cd" * 32, writing([]), pytest.fail) == name
+
+
+@pytest.mark.engine
+def test_one_that_was_cut_short_is_filled_again(engine: Any, image: str, kind: str, tmp_path: Path) -> None:
+    def cut(archive: Path) -> str:
+        archive.write_bytes(volumes.archive(CONTENT)[:1_000_000])
+        return ""
+
+    with pytest.raises(InfraError):
+        filled(engine, image, kind, "ef" * 32, cut, lambda said: None)
+    wrote: list[Path] = []
+    name = filled(engine, image, kind, "ef" * 32, writing(wrote), lambda said: None)
+    assert len(wrote) == 1
+    assert held(engine, image, name, tmp_path) == {*CONTENT, COMPLETE}
+
+
+def test_a_lock_that_cannot_be_had_is_said_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(used, "folder", lambda: tmp_path / "nowhere")
+    with (
+        pytest.raises(InfraError, match=r"nowhere/autoresearch-building\.lock cannot be locked"),
+        used.one_at_a_time("building", lambda: None),
+    ):
+        pass
