@@ -58,7 +58,6 @@ class Corpus:
 
     parts: dict[str, list[Part]]
     source: dict[str, Any]
-    size: int
     compared: bool = False
     found: dict[str, int] = field(default_factory=dict)
 
@@ -102,8 +101,7 @@ def from_tales(seed: int, secret: str, tell: Tell, size: int = tales.DEFAULT_BYT
         "near_duplicates": len(group_of) - len(first),
         "dropped_held_out_documents": kept.count(False),
     }
-    size = sum(document.size for _, document in documents)
-    return Corpus(parts, {"kind": "tales", "files": 0}, size, found=duplicates)
+    return Corpus(parts, {"kind": "tales", "files": 0}, found=duplicates)
 
 
 def from_text(path: Path, seed: int, tell: Tell) -> Corpus:
@@ -134,7 +132,7 @@ def from_text(path: Path, seed: int, tell: Tell) -> Corpus:
     source |= {name: [document.name for document in chosen[name][:100]] for name in HELD}
     duplicates = {"near_duplicates": len(group_of) - len(set(group_of))}
     parts = {name: in_parts(found) for name, found in chosen.items()}
-    return Corpus(parts, source, size, compared=True, found=duplicates)
+    return Corpus(parts, source, compared=True, found=duplicates)
 
 
 def from_parquet(shards: list[Path], column: str, tell: Tell) -> Corpus:
@@ -157,7 +155,7 @@ def from_parquet(shards: list[Path], column: str, tell: Tell) -> Corpus:
                 parts[name].append(part)
     source = {"kind": "parquet", "files": len(shards), "unit": "row", "column": column}
     source |= {name: [shards[-1].name] for name in HELD}
-    return Corpus(parts, source, sum(p.weight for some in parts.values() for p in some), compared=True)
+    return Corpus(parts, source, compared=True)
 
 
 def tokenizer_text(corpus: Corpus, held: split.HeldOut) -> Iterator[str]:

@@ -306,7 +306,7 @@ def test_a_source_that_cannot_be_read_ends_all_processes_with_its_reason(tmp_pat
     tokenizer = bpe.train(generate(1, 60_000), 300)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     split.HeldOut.write([], tmp_path / split.HELD_FILE)
-    found = corpus.Corpus({"train": [rows], "val": [], "holdout": []}, {}, 100)
+    found = corpus.Corpus({"train": [rows], "val": [], "holdout": []}, {})
     lengths = np.asarray([*map(len, bpe.token_strings(tokenizer)), 0], dtype=np.int32)
     held = split.HeldOut.load(tmp_path / split.HELD_FILE)
     with pytest.raises(SourceError, match=r"x\.parquet cannot be read"):

@@ -274,7 +274,6 @@ def test_a_gain_bought_with_slowness_is_discarded_with_both_numbers(taken, said)
     verdict = decide(BASE, sigmas(5, 4.7), noise(), SLOW, taken=taken)
     assert verdict.action == "discard"
     assert said in verdict.reason
-    assert verdict.reason.count(".") >= 1
     assert verdict.reason.endswith(": discarded.")
 
 

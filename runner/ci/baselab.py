@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from runner import config
-from runner.ci.change import TRAIN, source_in_repository
+from runner.ci.change import TRAIN, source_in_repository, source_path
 from runner.config import Settings
 from runner.errors import UsageError
 from runner.lab import Lab
@@ -60,14 +60,13 @@ def settings_of(repo: Revisions, base: str, prefix: str) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{where} cannot be read: {error}") from None
     settings = config.from_dict(raw, where)
-    kind, _, path = settings.data.source.partition(":")
-    if kind not in ("text", "parquet") or not path or path.startswith("~") or "://" in path:
-        return settings
-    if source_in_repository(settings, prefix):
+    path = source_path(settings)
+    if not path or source_in_repository(settings, prefix):
         return settings
     # By name alone: no link that somebody put into the checkout is followed on the way.
     absolute = os.path.normpath(repo.root / prefix / path)
-    return dataclasses.replace(settings, data=dataclasses.replace(settings.data, source=f"{kind}:{absolute}"))
+    source = settings.data.source.removesuffix(path) + absolute
+    return dataclasses.replace(settings, data=dataclasses.replace(settings.data, source=source))
 
 
 def files_of(repo: Revisions, base: str, prefix: str, settings: Settings) -> list[Item]:

@@ -43,10 +43,16 @@ def folded(path: str) -> str:
     return "/".join(part.rstrip(" .") or part for part in plain.casefold().split("/"))
 
 
+def source_path(settings: Settings) -> str:
+    """The path of the text that the data are made from, as written; "" where it is none, or of somebody's home."""
+    kind, _, where = settings.data.source.partition(":")
+    return where if kind in ("text", "parquet") and not where.startswith("~") and "://" not in where else ""
+
+
 def source_in_repository(settings: Settings, prefix: str) -> str:
     """The path in the repository of the text that the data are made from; "" where it lies elsewhere."""
-    kind, _, where = settings.data.source.partition(":")
-    if kind not in ("text", "parquet") or not where or where.startswith(("/", "~")) or "://" in where:
+    where = source_path(settings)
+    if not where or where.startswith("/"):
         return ""
     path = posixpath.normpath(posixpath.join(prefix, where))
     return "" if path == ".." or path.startswith("../") else path

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from math import comb, sqrt
 
 from runner.ratchet import scores
+from runner.ratchet.noise import sum_of_squares
 from runner.ratchet.student import t_point
 from runner.report import text
 from runner.trial import Entry, Role, Status
@@ -47,8 +48,7 @@ def _noise(own: Sequence[float]) -> tuple[float | None, int]:
     """The standard deviation of scores of one version, and its degrees of freedom."""
     if len(own) < 2:
         return None, 0
-    mean = sum(own) / len(own)
-    return sqrt(sum((score - mean) ** 2 for score in own) / (len(own) - 1)), len(own) - 1
+    return sqrt(sum_of_squares(own) / (len(own) - 1)), len(own) - 1
 
 
 def ranks(runs: int) -> tuple[int, float]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from runner.ratchet.noise import sum_of_squares
 from runner.report.text import finite
 from runner.trial import Entry, Role, Status
 
@@ -90,8 +91,7 @@ def spread(entry: Entry) -> tuple[float, int]:
         found = (finite(a.val_bpb) for a in entry.attempts if (a.role is Role.INCUMBENT) is again)
         values = [value for value in found if value is not None]
         if len(values) > 1:
-            mean = sum(values) / len(values)
-            squares += sum((value - mean) ** 2 for value in values)
+            squares += sum_of_squares(values)
             freedom += len(values) - 1
     return squares, freedom
 
