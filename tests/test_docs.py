@@ -61,6 +61,14 @@ def test_the_links_of_readme_and_docs_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_tests_and_benchmarks_that_are_named_are_there() -> None:
+    """A figure's command is worth what it can be repeated by."""
+    text = README + "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
+    named = {name.rstrip(".") for name in re.findall(r"\btests/[\w/*.-]+", text)}
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not any(ROOT.glob(name))] == []
+
+
 def test_help_is_there_at_once_without_the_heavy_libraries() -> None:
     program = (
         "import sys; from runner.cli import cli\n"
