@@ -218,7 +218,9 @@ def kills_its_keepers(mislead: Any, engine: Any, tag: str, tmp_path: Any) -> Non
     seen = mislead(_attack("kills_its_keepers"))
     assert seen.left.stopped == ""  # it killed the program that ran it, and so itself
     assert seen.left.exit_code
-    assert seen.left.files["/task/train.py"] == HISTORY.incumbent
+    # The container ends with the agent that it killed: whether it comes to its last line before is chance. The file is
+    # the agent's to write, and of an agent that failed nothing is taken.
+    assert seen.left.files["/task/train.py"] in (HISTORY.incumbent, HISTORY.incumbent + b"# still here\n")
     assert seen.left.traffic.answered == 1  # the gateway lives on, and tells what it counted
     assert seen.fault.kind is Fault.EXIT
 
