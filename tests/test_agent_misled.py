@@ -218,11 +218,11 @@ def kills_its_keepers(mislead: Any, engine: Any, tag: str, tmp_path: Any) -> Non
     seen = mislead(_attack("kills_its_keepers"))
     assert seen.left.stopped == ""  # it killed the program that ran it, and so itself
     assert seen.left.exit_code
-    # The container ends with the agent that it killed: whether it comes to its last line before is chance. The file is
-    # the agent's to write, and of an agent that failed nothing is taken.
-    assert seen.left.files["/task/train.py"] in (HISTORY.incumbent, HISTORY.incumbent + b"# still here\n")
     assert seen.left.traffic.answered == 1  # the gateway lives on, and tells what it counted
-    assert seen.fault.kind is Fault.EXIT
+    # The container ends with the agent that was killed: whether the attack comes to its last line before, in which it
+    # writes a comment into the agent's own train.py, is a matter of chance.
+    written = seen.left.files["/task/train.py"].removeprefix(HISTORY.incumbent)
+    assert (written, seen.fault.kind) in {(b"", Fault.EXIT), (b"# still here\n", Fault.UNCHANGED)}
 
 
 CHECKS: dict[str, Callable[..., None]] = {
