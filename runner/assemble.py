@@ -17,7 +17,6 @@ from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
 from runner.machine.gpu import Gpu, gpus, named
 from runner.machine.several import Slot, chosen
-from runner.machine.turn import turn
 from runner.parts import Watcher
 from runner.pinned import refuse_other_pins, told_of
 from runner.record.run import Header
@@ -30,6 +29,7 @@ from runner.sandbox.images import trial_image
 from runner.sandbox.reaper import reap, swept
 from runner.sandbox.training_data import data_volume
 from runner.trial import Pins
+from runner.turn import turn
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from runner.lab import Lab
 from runner.machine.device import Device
 from runner.machine.host import Host
 from runner.machine.telemetry import Watch, Watching
-from runner.machine.turn import turn
 from runner.machine.vram import Vram
 from runner.parts import Watcher
 from runner.report.text import clean
@@ -39,6 +38,7 @@ from runner.scoring.sample import sample
 from runner.scoring.score import TRIES, allowance, load_limit, score
 from runner.trial import Attempt, Ending, Outcome, Score
 from runner.trust import Trust, again, broken
+from runner.turn import turn
 
 HOLDOUT_BLOCKS = 4  # pieces of the holdout text, whose scores differ by what a piece of text happens to be
 

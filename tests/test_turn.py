@@ -18,12 +18,12 @@ import walklab
 from bench_kill import Events
 
 from runner.errors import InfraError
-from runner.machine.turn import turn
+from runner.turn import turn
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from runner.machine.turn import turn
+from runner.turn import turn
 for _ in range(int(sys.argv[3])):
     with turn("gpu-0", sys.argv[2], lambda text: print(text, flush=True), Path(sys.argv[1])):
         print("mine", time.monotonic(), flush=True)

@@ -13,9 +13,9 @@ from typing import Any
 import docker.errors
 
 from runner.errors import UsageError
-from runner.sandbox import used
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
+from runner.turn import turn
 
 Progress = Callable[[str, float | None], None]
 
@@ -27,7 +27,7 @@ def building(progress: Progress) -> Iterator[None]:
     Two that build the same image would each move its name; what the first was told would be nobody's, and go with the
     other's remains while it is in use. Raises InfraError.
     """
-    with used.one_at_a_time("building", lambda: progress("waiting for another build on this machine", None)):
+    with turn("image-build", "another build", lambda said: progress(said, None)):
         yield
 
 

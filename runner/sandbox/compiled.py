@@ -11,8 +11,11 @@ It is only ever mounted read-only. The host never opens what is in it.
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from runner.errors import InfraError
 from runner.sandbox import volumes
@@ -36,7 +39,7 @@ def compiled_volume(
     program = program if program is not None else WARM_UP.read_bytes()
     whole = hashlib.sha256(f"{sandbox.image}\0{kind}\0".encode() + program)
 
-    def write(archive: Path) -> str:
+    def write(archive: BinaryIO) -> str:
         why = _compile(sandbox, program, archive)
         if why:
             say(f"nothing is compiled ahead of the trainings, each of which does it itself: {why}")
@@ -45,7 +48,7 @@ def compiled_volume(
     return filled(sandbox.engine, sandbox.image, "compiled", whole.hexdigest(), write, say)
 
 
-def _compile(sandbox: Sandbox, program: bytes, to: Path) -> str:
+def _compile(sandbox: Sandbox, program: bytes, to: BinaryIO) -> str:
     """Runs `program` in the place of a training and keeps what it leaves; why it could not, "" where it could."""
     code = volumes.archive({"prepare/__init__.py": b"", "train/train.py": program}, PLACES)
     with sandbox.box("compiled", "warm-up", code, SECONDS + 60) as box:
@@ -54,8 +57,12 @@ def _compile(sandbox: Sandbox, program: bytes, to: Path) -> str:
             last = trained.log.decode(errors="replace").strip().rpartition("\n")[2]
             said = "".join(c for c in last if c.isprintable())[:200]
             return f"{trained.outcome.ending}, {trained.outcome.detail}" + (f" ({said})" if said else "")
-        try:
-            box.save_checkpoint(to)
-        except InfraError as error:
-            return error.what
+        with tempfile.TemporaryDirectory(prefix="autoresearch-compiled-") as folder:
+            made = Path(folder) / "compiled.tar"
+            try:
+                box.save_checkpoint(made)
+            except InfraError as error:
+                return error.what
+            with made.open("rb") as archive:
+                shutil.copyfileobj(archive, to)
     return ""

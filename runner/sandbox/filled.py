@@ -10,13 +10,14 @@ import contextlib
 import secrets
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from typing import BinaryIO
 
 from runner.errors import InfraError
 from runner.sandbox import owner, used, volumes
 from runner.sandbox.container import Container
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL, ContainerSpec, Limits, Mount
+from runner.turn import turn
 
 COMPLETE = ".complete"
 
@@ -26,13 +27,13 @@ def filled(
     image: str,
     kind: str,
     digest: str,
-    write: Callable[[Path], str],
+    write: Callable[[BinaryIO], str],
     say: Callable[[str], None],
 ) -> str:
     """The name of the volume of `kind` for a digest, in hexadecimal; "" where it is empty and cannot be filled.
 
-    write: makes a tar archive of the content at a path and says why it could not, "" where it could; not called where
-    the volume is filled. say: told of a wait. Raises InfraError.
+    write: writes a tar archive of the content and says why it could not, "" where it could; not called where the volume
+    is filled. say: told of a wait. Raises InfraError.
     """
     name = used.hold(f"autoresearch-{kind}-{digest[:16]}")
     with faults(f"creating the volume {name}"):
@@ -46,15 +47,13 @@ def filled(
     with Container(engine, spec) as container:  # never started
         if container.exists(f"/filled/{COMPLETE}"):
             return name
-        waiting = f"waiting for another process that puts {kind} into the engine"
-        with used.one_at_a_time(f"filling-{kind}", lambda: say(waiting)):
+        with turn(f"{kind}-volume", name, say, stopped=engine.stopping.is_set):
             if container.exists(f"/filled/{COMPLETE}"):
                 return name
-            with tempfile.TemporaryDirectory(prefix="autoresearch-filling-") as folder:
-                archive = Path(folder) / "content.tar"
+            with tempfile.TemporaryFile() as archive:  # without a name: a kill leaves nothing
                 if not write(archive):
-                    with archive.open("rb") as content:
-                        container.put("/filled", content)
+                    archive.seek(0)
+                    container.put("/filled", archive)
                     container.put("/filled", volumes.archive({COMPLETE: digest.encode()}))
                     return name
     with contextlib.suppress(InfraError):  # another process may be about to try the same

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from runner.sandbox import owner, volumes
 from runner.sandbox.container import Container
@@ -25,9 +26,8 @@ def data_volume(
     digest: of the data, in hexadecimal. say: told of a wait for another process that fills one.
     """
 
-    def write(archive: Path) -> str:
-        with archive.open("wb") as to:
-            volumes.write_archive(to, {path.name: path for path in files})
+    def write(archive: BinaryIO) -> str:
+        volumes.write_archive(archive, {path.name: path for path in files})
         return ""
 
     return filled(engine, image, "data", digest, write, say)

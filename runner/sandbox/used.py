@@ -11,11 +11,10 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runner.errors import InfraError
 from runner.locks import everybodys, locked, still_there
 
 _held: dict[str, int] = {}  # of this process, until it ends
@@ -47,29 +46,6 @@ def last_use(name: str) -> float:
         return os.lstat(_mark(name)).st_mtime
     except OSError:
         return 0.0
-
-
-@contextmanager
-def one_at_a_time(work: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Holds the machine's lock for `work`, a word of a file's name; a kill gives it back. Raises InfraError.
-
-    waiting: called once where another process has it. Whoever waited looks again at what there is to do.
-    """
-    path = folder() / f"autoresearch-{work}.lock"
-    try:
-        lock = everybodys(path)
-    except OSError as error:
-        raise InfraError(
-            f"{path} cannot be locked: {os.strerror(error.errno or 0)}",
-            "The programs of a machine take turns by files there: it must be writable",
-        ) from None
-    try:
-        if not locked(lock):
-            waiting()
-            locked(lock, wait=True)
-        yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One trial at a time on a device, over all runs, jobs and users of a machine: they take turns.
+"""One at a time: a trial on a device, a build of an image, over all runs, jobs and users of a machine. They take turns.
 
 Two locks of the kernel (flock) on files in a folder that all may write. Whoever waits holds the `next` lock, so that
 a run that has just finished a trial cannot take the device again before the one that waited. The kernel gives both
@@ -31,7 +31,7 @@ def turn(
     folder: Path | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[float]:
-    """Have `device` (a GPU's UUID, or `cpu`) alone; the seconds that were waited for it.
+    """Have `device` (a GPU's UUID, `cpu`, or a work's name) alone; the seconds that were waited for it.
 
     who: one line about this process for those who wait. say: told once, if there is anything to wait for. stopped:
     asked while waiting, whether to give up. Raises InfraError then, and where no lock can be had at all.
@@ -67,8 +67,8 @@ def _file(path: Path) -> Iterator[int]:
         descriptor = everybodys(path)
     except OSError as error:
         raise InfraError(
-            f"{path}, by which runs take turns on a device, cannot be opened: {os.strerror(error.errno or 0)}",
-            'See who made it; or set trial.alone to "never" in runner.toml where nobody else uses the device',
+            f"{path}, by which the programs of a machine take turns, cannot be opened: {os.strerror(error.errno or 0)}",
+            'See who made it; for a device that nobody else uses, trial.alone = "never" in runner.toml does without',
         ) from None
     try:
         yield descriptor
