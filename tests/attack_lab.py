@@ -29,9 +29,8 @@ SMALL = {"memory_mb": 256, "pids": 64, "out_mb": 8, "out_files": 64, "tmp_mb": 8
 EMPTY = "train/train.py"
 
 
-CONMONS = (
-    "libpod-conmon-"  # how the control groups are called that hold a process of Podman's own and nothing else
-)
+# How the control groups are called that hold a process of Podman's own and nothing else.
+CONMONS = "libpod-conmon-"
 
 
 @dataclass(frozen=True)
