@@ -1,28 +1,114 @@
-"""How the trial image's wheels are had: by pip, and by nothing of the folder that the program is started in."""
+"""How the trial image's wheels are had: by pip, for the image, and by nothing of the folder it is started in."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
+
+from runner.config import ImageSettings
+from runner.sandbox.images import wheels_of
+
+DOWNLOAD = (
+    "import sys, pathlib\nfrom runner.config import ImageSettings\nfrom runner.sandbox import images\n"
+    "here = pathlib.Path.cwd()\n"
+    "images._download(here / 'needs.txt', here / 'wheels', ImageSettings(), cuda=False, progress=print)\n"
+)
+
+
+def download(folder: Path, needs: Iterable[str], **settings: str) -> subprocess.CompletedProcess[str]:
+    """What comes of asking for `needs`, by a pip that finds what lies in the folder `shop` only."""
+    (folder / "wheels").mkdir()
+    (folder / "needs.txt").write_text("".join(f"{name}\n" for name in needs))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "shop")}
+    return subprocess.run(
+        [sys.executable, "-c", DOWNLOAD],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(ROOT)} | settings,
+        capture_output=True,
+        text=True,
+    )
+
+
+def wheel(shop: Path, name: str, tag: str) -> None:
+    """A wheel of nothing, for machines of `tag`."""
+    shop.mkdir(exist_ok=True)
+    about = f"{name}-1.dist-info"
+    with zipfile.ZipFile(shop / f"{name}-1-{tag}.whl", "w") as file:
+        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        file.writestr(f"{about}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
+        file.writestr(f"{about}/RECORD", "")
 
 
 def test_pip_is_the_interpreters_own_whatever_lies_in_the_folder(tmp_path: Path) -> None:
     """A checkout of a head may hold a `pip.py`; `runner ci` may be started in it."""
     (tmp_path / "pip.py").write_text("open('ran', 'w').close()\n")
-    (tmp_path / "wheels").mkdir()
-    (tmp_path / "needs.txt").write_text("no-such-package-anywhere\n")
-    code = (
-        "import sys, pathlib\nfrom runner.config import ImageSettings\nfrom runner.sandbox import images\n"
-        "here = pathlib.Path.cwd()\n"
-        "images._download(here / 'needs.txt', here / 'wheels', ImageSettings(), cuda=False, progress=print)\n"
-    )
-    environment = os.environ | {"PIP_NO_INDEX": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    done = download(tmp_path, ["no-such-package-anywhere"])
     assert "MissingError: pip could not resolve the wheels" in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+TAGS = (
+    "manylinux1",
+    "manylinux2010",
+    "manylinux2014",
+    *(f"manylinux_2_{n}" for n in (5, 12, 17, 18, 24, 34, 36)),
+)
+
+
+def test_a_wheel_for_any_glibc_up_to_the_images_is_taken(tmp_path: Path) -> None:
+    """NVIDIA's are for 2.12, 2.17, 2.18 and 2.27, each as it was built; pip compares the tags to the letter."""
+    machine = os.uname().machine
+    if machine != "x86_64":
+        pytest.skip("glibc before 2.17 knows no other processor")
+    for tag in TAGS:
+        wheel(tmp_path / "shop", f"of_{tag}", f"py3-none-{tag}_{machine}")
+    wheel(tmp_path / "shop", "pip", "py3-none-any")
+    done = download(tmp_path, [f"of_{tag}" for tag in TAGS])
+    assert not done.returncode, done.stderr
+    assert len(list((tmp_path / "wheels").iterdir())) == len(TAGS) + 1
+
+
+@pytest.mark.parametrize("tag", ["manylinux_2_37_{}", "musllinux_1_2_{}", "manylinux_2_17_other", "win_amd64"])
+def test_a_wheel_that_the_image_could_not_load_is_none(tmp_path: Path, tag: str) -> None:
+    wheel(tmp_path / "shop", "pip", "py3-none-any")
+    wheel(tmp_path / "shop", "thing", "py3-none-" + tag.format(os.uname().machine))
+    assert "no matching distribution found for thing" in download(tmp_path, ["thing"]).stderr.lower()
+
+
+def test_the_advised_command_is_one_that_pip_takes(tmp_path: Path) -> None:
+    wheel(tmp_path / "shop", "pip", "py3-none-any")
+    said = download(tmp_path, ["thing"], TMPDIR=str(tmp_path)).stderr
+    advice = next(line for line in said.splitlines() if "whether pip has them" in line)
+    command = shlex.split(advice.split("here: ", 1)[1].rstrip("')\""))
+    wheel(tmp_path / "shop", "thing", "py3-none-any")
+    offers = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "shop")}
+    subprocess.run(command, env=os.environ | offers, check=True, capture_output=True)
+    assert [path.name for path in (tmp_path / "wheels").iterdir()] == ["thing-1-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_pytorchs_cuda_build_and_all_that_it_needs_can_be_had(tmp_path: Path, python: str) -> None:
+    """By what the index says of them; gigabytes are not fetched. A mirror's own builds for the CPU would hide it."""
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
+    command += ["--retries", "1", "--target", str(tmp_path / "none"), "--report", str(tmp_path / "report.json")]
+    done = subprocess.run(
+        [*command, *wheels_of(ImageSettings(python=python)), "-r", str(ROOT / "images" / "trial.txt"), "pip"],
+        env=environment | {"PIP_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if "from versions: none" in done.stderr:
+        pytest.skip("no package index answers here")
+    assert not done.returncode, done.stderr
+    assert "nvidia_cudnn" in (tmp_path / "report.json").read_text()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,9 @@ from runner.sandbox.build import Progress, build, building, image_id, pull
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
 
-PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014", "linux")
+# pip compares tags to the letter (PEP 600): those of each glibc up to the base image's, what asks for least first.
+GLIBC_OF_BOOKWORM = 36
+PLATFORMS = ("manylinux2014", *(f"manylinux_2_{minor}" for minor in range(5, GLIBC_OF_BOOKWORM + 1)), "linux")
 
 
 def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: bool, progress: Progress) -> str:
@@ -77,24 +80,20 @@ def _base(engine: Engine, settings: ImageSettings, *, cuda: bool, progress: Prog
     return python_base(engine, settings.python, cuda=cuda, progress=progress)
 
 
-def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bool, progress: Progress) -> None:
-    progress("resolving wheels", None)
-    version = settings.python
-    command = [
-        sys.executable,
-        "-P",  # nothing of the folder that we happen to be in, which may be anyone's
-        "-m",
-        "pip",
-        "download",
-        "--dest",
-        str(to),
-        "--only-binary=:all:",
-        "--progress-bar=off",
-    ]
-    command += ["--disable-pip-version-check", "--python-version", version, "--implementation", "cp"]
+def wheels_of(settings: ImageSettings) -> list[str]:
+    """The options that make pip choose wheels for the image, and not for the Python that it runs in."""
+    options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", settings.python]
     machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
     for family in PLATFORMS:
-        command += ["--platform", f"{family}_{machine}"]
+        options += ["--platform", f"{family}_{machine}"]
+    return options
+
+
+def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bool, progress: Progress) -> None:
+    progress("resolving wheels", None)
+    # -P: nothing of the folder that we happen to be in, which may be anyone's
+    command = [sys.executable, "-P", "-m", "pip", "download", "--dest", str(to), "--progress-bar=off"]
+    command += ["--disable-pip-version-check", *wheels_of(settings)]
     if settings.index_url and not cuda:
         command += ["--extra-index-url", settings.index_url]
     command += ["--requirement", str(requirements), "pip"]
@@ -107,9 +106,11 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
                 progress(f"{words[0].lower()} {Path(words[1]).name}", None)
     if pip.returncode:
         errors = [line for line in tail if line.startswith("ERROR")] or tail[-3:]
+        by_hand = [sys.executable, "-m", "pip", "download", "--dest", f"{tempfile.gettempdir()}/wheels"]
+        by_hand += ["--only-binary=:all:", "--python-version", settings.python, "-r", str(requirements)]
         raise MissingError(
             f"pip could not resolve the wheels of {requirements}: {' '.join(errors)[:600]}",
-            "See that pip works here: pip download " + " ".join(command[4:6] + command[-3:]),
+            f"See whether pip has them here: {shlex.join(by_hand)}",
         )
 
 
