@@ -20,7 +20,7 @@ from runner.machine.several import Slot, chosen
 from runner.parts import Watcher
 from runner.pinned import refuse_other_pins, told_of
 from runner.record.run import Header
-from runner.sandbox import gpu_facts, inside
+from runner.sandbox import gpu_facts, inside, torch_on_gpu
 from runner.sandbox.box import Sandbox
 from runner.sandbox.compiled import compiled_volume
 from runner.sandbox.engine import Engine
@@ -126,23 +126,33 @@ def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watc
         sandboxes.append(Sandbox(one, image, lab.settings.trial, volume, way))
         if len(slots) > 1:
             sandboxes[-1].slot, sandboxes[-1].cpuset = slot.name, slot.cpuset
+    _isolation(sandboxes, watcher)
     if gpu:
-        with watcher.step("compilers"):
-            compiled = _compiled(lab, sandboxes[0], gpu, watcher)
+        with watcher.step("PyTorch on the GPU"):
+            compiled = _at_work(lab, sandboxes[0], gpu, watcher)
         for sandbox in sandboxes:
             sandbox.compiled = compiled
-    with watcher.step("isolation"):
-        for sandbox in sandboxes:
-            inside.require_walls(sandbox)
+        if compiled:
+            _isolation(sandboxes, watcher)  # once more, with what their trials see besides
     return Workshop(lab, engine, sandboxes[0], gpu, manifest, tuple(slots), tuple(sandboxes))
 
 
-def _compiled(lab: Lab, sandbox: Sandbox, gpu: Gpu, watcher: Watcher) -> str:
-    """What any program for this kind of GPU needs compiled, made in this process's turn on the GPU."""
+def _isolation(sandboxes: list[Sandbox], watcher: Watcher) -> None:
+    with watcher.step("isolation"):
+        for sandbox in sandboxes:
+            inside.require_walls(sandbox)
+
+
+def _at_work(lab: Lab, sandbox: Sandbox, gpu: Gpu, watcher: Watcher) -> str:
+    """What any program for this kind of GPU needs compiled, made once PyTorch is seen to compute there.
+
+    Both in this process's turn on the GPU. Raises MissingError where it does not.
+    """
     stopped = sandbox.engine.stopping.is_set
     with ExitStack() as stack:
         if lab.settings.trial.alone != "never":
             stack.enter_context(turn(sandbox.turns, str(lab.root), watcher.message, stopped=stopped))
+        torch_on_gpu.require(sandbox, gpu.driver)
         return compiled_volume(sandbox, f"{gpu.name}, driver {gpu.driver}", watcher.message)
 
 

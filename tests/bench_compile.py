@@ -8,18 +8,14 @@ The loss of the lab's train.py at a small size, compiled with its gradients; eac
 
 from __future__ import annotations
 
-import secrets
 import time
-from contextlib import closing
 
 import conftest
 
-from runner.config import ImageSettings, TrialSettings
+from runner.config import TrialSettings
 from runner.sandbox import volumes
 from runner.sandbox.box import Sandbox
 from runner.sandbox.compiled import compiled_volume
-from runner.sandbox.engine import Engine
-from runner.sandbox.images import trial_image
 from runner.sandbox.payloads import PLACES
 
 LIMITS = TrialSettings(memory_mb=8192, pids=256)
@@ -43,40 +39,24 @@ except Exception as error:
 
 
 def once(sandbox: Sandbox, tag: str) -> str:
-    files = {
-        "prepare/__init__.py": (conftest.ROOT / "prepare" / "__init__.py").read_bytes(),
-        "train/subject.py": (conftest.ROOT / "train" / "train.py").read_bytes(),
-        "train/train.py": PROGRAM.encode(),
-    }
-    for path in sorted((conftest.ROOT / "prepare" / "startup").glob("*.py")):
-        files[f"prepare/startup/{path.name}"] = path.read_bytes()
-    with sandbox.box(tag, "0001", volumes.archive(files, PLACES), 400) as box:
+    code = volumes.archive(conftest.with_subject(PROGRAM), PLACES)
+    with sandbox.box(tag, "0001", code, 400) as box:
         said = box.train(300, seed=1).log.decode(errors="replace")
     return next((line[7:] for line in said.splitlines() if line.startswith("RESULT ")), said[-300:])
 
 
 def main() -> None:
-    tag = f"bench-{secrets.token_hex(4)}"
-    with closing(Engine("")) as engine:
-        image = trial_image(
-            engine, conftest.ROOT, ImageSettings(), cuda=True, progress=lambda what, share: None
-        )
-        data = f"autoresearch-{tag}-data"
-        engine.api.create_volume(data, labels={"autoresearch.run": tag})
-        sandbox = Sandbox(engine, image, LIMITS, data)
-        try:
-            print("no place for it   ", once(sandbox, tag), flush=True)
-            sandbox.compiles = True
-            for _ in range(2):
-                print("a place, empty    ", once(sandbox, tag), flush=True)
-            began = time.monotonic()
-            sandbox.compiled = compiled_volume(sandbox, tag, print)
-            print(f"made ahead, once   in {time.monotonic() - began:.1f} s", flush=True)
-            for _ in range(2):
-                print("a place, its copy ", once(sandbox, tag), flush=True)
-        finally:
-            for name in filter(None, (sandbox.compiled, data)):
-                engine.api.remove_volume(name, force=True)
+    with conftest.compilers(LIMITS) as (sandbox, tag):
+        sandbox.compiles = False
+        print("no place for it   ", once(sandbox, tag), flush=True)
+        sandbox.compiles = True
+        for _ in range(2):
+            print("a place, empty    ", once(sandbox, tag), flush=True)
+        began = time.monotonic()
+        sandbox.compiled = compiled_volume(sandbox, tag, print)
+        print(f"made ahead, once   in {time.monotonic() - began:.1f} s", flush=True)
+        for _ in range(2):
+            print("a place, its copy ", once(sandbox, tag), flush=True)
 
 
 if __name__ == "__main__":

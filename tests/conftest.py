@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,40 @@ def arena(engine: Any, image: str, tag: str, record_property: Any) -> Iterator[A
     left = arena.leftovers()
     record_property("leftovers", len(left))
     assert left == []
+
+
+def with_subject(program: str | bytes, **beside: bytes) -> dict[str, bytes]:
+    """A lab's code whose training is `program`, with the lab's train.py beside it as the module `subject`.
+
+    beside: more files of train/, by their names.
+    """
+    told = program.encode() if isinstance(program, str) else program
+    files = {"train/train.py": told, "train/subject.py": (ROOT / "train" / "train.py").read_bytes()}
+    files |= {f"train/{name}": content for name, content in beside.items()}
+    for path in (ROOT / "prepare" / "__init__.py", *sorted((ROOT / "prepare" / "startup").glob("*.py"))):
+        files[str(path.relative_to(ROOT))] = path.read_bytes()
+    return files
+
+
+@contextmanager
+def compilers(settings: Any) -> Iterator[tuple[Any, str]]:
+    """A sandbox of the image that a GPU's trials have, with compilers and PyTorch's CUDA build; and a tag for it.
+
+    settings: its limits. The image, some gigabytes, is built if it is not there.
+    """
+    from runner.config import ImageSettings
+    from runner.sandbox.box import Sandbox
+    from runner.sandbox.engine import Engine
+    from runner.sandbox.images import trial_image
+
+    tag = f"bench-{secrets.token_hex(4)}"
+    with closing(Engine("")) as engine:
+        image = trial_image(engine, ROOT, ImageSettings(), cuda=True, progress=lambda what, share: None)
+        sandbox = Sandbox(engine, image, settings, f"autoresearch-{tag}-data")
+        sandbox.compiles = True
+        engine.api.create_volume(sandbox.data_volume, labels={"autoresearch.run": tag})
+        try:
+            yield sandbox, tag
+        finally:
+            for name in filter(None, (sandbox.compiled, sandbox.data_volume)):
+                engine.api.remove_volume(name, force=True)

@@ -19,18 +19,21 @@ from runner.sandbox.images import wheels_of
 DOWNLOAD = (
     "import sys, pathlib\nfrom runner.config import ImageSettings\nfrom runner.sandbox import images\n"
     "here = pathlib.Path.cwd()\n"
-    "images._download(here / 'needs.txt', here / 'wheels', ImageSettings(), cuda=False, progress=print)\n"
+    "cuda = sys.argv[1:] == ['cuda']\n"
+    "images._download(here / 'needs.txt', here / 'wheels', ImageSettings(), cuda=cuda, progress=print)\n"
 )
 
 
-def download(folder: Path, needs: Iterable[str], **settings: str) -> subprocess.CompletedProcess[str]:
+def download(
+    folder: Path, needs: Iterable[str], *given: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
     """What comes of asking for `needs`, by a pip that finds what lies in the folder `shop` only."""
     (folder / "wheels").mkdir()
     (folder / "needs.txt").write_text("".join(f"{name}\n" for name in needs))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "shop")}
     return subprocess.run(
-        [sys.executable, "-c", DOWNLOAD],
+        [sys.executable, "-c", DOWNLOAD, *given],
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)} | settings,
         capture_output=True,
@@ -38,12 +41,12 @@ def download(folder: Path, needs: Iterable[str], **settings: str) -> subprocess.
     )
 
 
-def wheel(shop: Path, name: str, tag: str) -> None:
+def wheel(shop: Path, name: str, tag: str, version: str = "1") -> None:
     """A wheel of nothing, for machines of `tag`."""
     shop.mkdir(exist_ok=True)
-    about = f"{name}-1.dist-info"
-    with zipfile.ZipFile(shop / f"{name}-1-{tag}.whl", "w") as file:
-        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    about = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(shop / f"{name}-{version}-{tag}.whl", "w") as file:
+        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         file.writestr(f"{about}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
         file.writestr(f"{about}/RECORD", "")
 
@@ -82,6 +85,16 @@ def test_a_wheel_that_the_image_could_not_load_is_none(tmp_path: Path, tag: str)
     wheel(tmp_path / "shop", "pip", "py3-none-any")
     wheel(tmp_path / "shop", "thing", "py3-none-" + tag.format(os.uname().machine))
     assert "no matching distribution found for thing" in download(tmp_path, ["thing"]).stderr.lower()
+
+
+def test_a_build_for_the_cpu_is_refused_where_there_is_a_gpu(tmp_path: Path) -> None:
+    """pip prefers it, where a folder or an index that it is pointed at has one: `2+cpu` counts as newer than `2`."""
+    wheel(tmp_path / "shop", "pip", "py3-none-any")
+    wheel(tmp_path / "shop", "thing", "py3-none-any", "2")
+    wheel(tmp_path / "shop", "thing", "py3-none-any", "2+cpu")
+    said = download(tmp_path, ["thing==2"], "cuda").stderr
+    assert "MissingError: the GPU would be of no use: pip chose thing-2+cpu-py3-none-any.whl" in said
+    assert "PIP_CONFIG_FILE=/dev/null runner build" in said
 
 
 def test_the_advised_command_is_one_that_pip_takes(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ Where there is no GPU this is what can be said of its path: it is traced whole, 
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import with_subject
 
 from runner.config import TrialSettings
 from runner.sandbox import volumes
@@ -78,12 +77,8 @@ print('SIZED')
 
 
 def run(sandbox: Sandbox, tag: str, source: str) -> str:
-    files: dict[str, Any] = {
-        "prepare/__init__.py": (ROOT / "prepare" / "__init__.py").read_bytes(),
-        "train/subject.py": (ROOT / "train" / "train.py").read_bytes(),
-        "train/train.py": textwrap.dedent(BEGIN + source).encode(),
-    }
-    with sandbox.box(tag, "0001", volumes.archive(files, PLACES), 150) as box:
+    code = volumes.archive(with_subject(textwrap.dedent(BEGIN + source)), PLACES)
+    with sandbox.box(tag, "0001", code, 150) as box:
         return box.train(120, seed=1).log.decode()
 
 

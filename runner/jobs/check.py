@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, field, replace
 import click
 
 from runner import assemble, data
-from runner.errors import MissingError, RunnerError
+from runner.errors import InfraError, MissingError, RunnerError
 from runner.jobs import check_data, check_machine
 from runner.lab import Lab
 from runner.report.text import clean
-from runner.sandbox import gpu_facts, inside, owner, volumes
+from runner.sandbox import gpu_facts, inside, owner, torch_on_gpu, volumes
 from runner.sandbox.box import Sandbox
 from runner.sandbox.build import image_id
 from runner.sandbox.engine import Engine
@@ -28,6 +28,7 @@ from runner.sandbox.finding import DIFFERS, MISSING, NOTE, OK, Finding, finding
 from runner.sandbox.images import image_name
 from runner.sandbox.reaper import swept
 from runner.sandbox.training_data import data_volume
+from runner.turn import turn
 
 COLOURS = {OK: "green", NOTE: "yellow", DIFFERS: "red", MISSING: "red"}
 
@@ -110,10 +111,27 @@ def _trials(lab: Lab, engine: Engine, page: Page) -> None:
         size = sum(path.stat().st_size for path in data.public_files(lab.root)) if manifest else 0
         seen = inside.stages(sandbox, lab.prepare_files(), whole=True, data_bytes=size)
         page.train, page.model = (list(one.findings) for one in seen)
+        if gpu:
+            page.train.append(_torch(lab, sandbox, gpu.driver))
         if manifest:
             page.data += check_data.visible(lab, seen[0].view, inside.program(whole=True))
             page.data.append(check_data.model_sees_none(seen[1].view))
             page.data.append(check_data.runs(lab, sandbox))
+
+
+def _torch(lab: Lab, sandbox: Sandbox, driver: str) -> Finding:
+    """Whether PyTorch computes on the GPU; not asked while somebody trains there, whose training it would disturb."""
+    with ExitStack() as stack:
+        if lab.settings.trial.alone != "never":
+            said: list[str] = []
+            try:
+                stack.enter_context(turn(sandbox.turns, "runner check", said.append, stopped=lambda: True))
+            except InfraError as error:
+                why = f"not looked at: {', '.join(said) or error.what}"
+                return finding(
+                    torch_on_gpu.NAME, NOTE, "computes on the GPU", why, "runner check, when it is free"
+                )
+        return torch_on_gpu.look(sandbox, driver)
 
 
 @contextmanager

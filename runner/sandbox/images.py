@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shlex
 import subprocess
@@ -111,6 +112,12 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
         raise MissingError(
             f"pip could not resolve the wheels of {requirements}: {' '.join(errors)[:600]}",
             f"See whether pip has them here: {shlex.join(by_hand)}",
+        )
+    if cuda and (without := [wheel.name for wheel in to.glob("*+cpu*")]):
+        raise MissingError(
+            f"the GPU would be of no use: pip chose {', '.join(sorted(without))}, a build for the CPU",
+            "pip is pointed at such builds: see PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL and `pip config list`;"
+            f" without its files of settings: PIP_CONFIG_FILE={os.devnull} runner build",
         )
 
 
