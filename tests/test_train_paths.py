@@ -52,13 +52,20 @@ for name, (value, gradients) in {'plain': plain, 'compiled': compiled}.items():
 BATCHES = """
 for tokens in (4096, 65536, 262144):
     for window in (8, 100, 256, 1000, 2048, 8192, 100000):
-        rows, micro = subject.batch_rows(tokens, window)
+        rows, micro = subject.batch_rows(tokens, window, torch.bfloat16)
         assert rows >= micro >= 1, (tokens, window)
         assert micro * window <= max(window, subject.CUDA_MICRO_BATCH), (tokens, window)
+        half = subject.batch_rows(tokens, window, torch.float32)[1]
+        assert half * window <= max(window, subject.CUDA_MICRO_BATCH // 2), (tokens, window)
         assert rows * window <= max(window, tokens), (tokens, window)
         while micro:
             assert rows % micro == 0, (tokens, window, micro)
             micro //= 2
+least, steps = subject.BATCH_TOKENS, subject.LEAST_STEPS
+assert subject.batch_tokens(1, 100) == subject.batch_tokens(1, 10**12) == least  # a CPU's, whatever the text
+assert subject.batch_tokens(64, 10**12) == 64 * least
+assert subject.batch_tokens(64, 100) == least
+assert subject.batch_tokens(64, steps * 3 * least) == 3 * least
 print('FIT')
 """
 TIMES = """

@@ -49,7 +49,8 @@ BETA2 = 0.95  # range: 0.9..0.999
 DECAY_SHARE = 0.6  # range: 0.2..1.0
 WEIGHT_DECAY = 0.0  # range: 0.0..0.3
 
-EPOCHS = 12  # text that a model has seen more often, it learns by heart; a CPU does not get there
+EPOCHS = 2  # text that this model has seen more often, it learns by heart
+LEAST_STEPS = 200  # of a training on a text so short that a GPU's batch is cut for it; never below BATCH_TOKENS
 
 # By the least memory of a GPU in GiB, the largest first: a small GPU is a slow one too, and trains what it can.
 CUDA_TIMES = {
@@ -58,7 +59,9 @@ CUDA_TIMES = {
     0: {"DEPTH": 2, "WIDTH": 2, "HEADS": 3, "HEAD_DIM": 1, "BATCH_TOKENS": 16},
 }
 CPU_TIMES = {"DEPTH": 1, "WIDTH": 1, "HEADS": 1, "HEAD_DIM": 1, "BATCH_TOKENS": 1}
-CUDA_MICRO_BATCH = 65536  # tokens of one forward and backward pass; halved until it fits the memory
+CUDA_MICRO_BATCH = (
+    65536  # tokens of one pass in bfloat16, of twice the bytes half as many; halved until it fits
+)
 PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; what is more particular comes first
     "B200": 2250,
     "GH200": 989,
@@ -469,9 +472,15 @@ def gradients(loss, x: Tensor, y: Tensor, micro_rows: int) -> Tensor:
     return total
 
 
-def batch_rows(tokens: int, window: int) -> tuple[int, int]:
+def batch_tokens(factor: int, enough: int) -> int:
+    """Tokens of a batch of a training of at most `enough`: the factor's, but with steps left to learn by."""
+    return max(BATCH_TOKENS, min(BATCH_TOKENS * factor, enough // LEAST_STEPS))
+
+
+def batch_rows(tokens: int, window: int, dtype: torch.dtype) -> tuple[int, int]:
     """Rows of a batch of about `tokens` on a GPU, and of one pass: a power of two, so that halves fit the batch too."""
-    micro_rows = 1 << max(0, (min(tokens, CUDA_MICRO_BATCH) // window).bit_length() - 1)
+    most = CUDA_MICRO_BATCH * torch.bfloat16.itemsize // dtype.itemsize
+    micro_rows = 1 << max(0, (min(tokens, most) // window).bit_length() - 1)
     return micro_rows * max(1, tokens // (window * micro_rows)), micro_rows
 
 
@@ -516,12 +525,12 @@ def main() -> None:
     model.compute, model.sparse = compute_dtype(device), not gpu
     clock = Clock(save(model, shape), behind=int(gpu))  # insurance: from here on there is something to score
     optimiser = Optimiser(model)
-    batch_tokens, window = BATCH_TOKENS * factors["BATCH_TOKENS"], shape["window"]
-    rows, micro_rows = batch_rows(batch_tokens, window) if gpu else 2 * (max(1, batch_tokens // window),)
+    enough = EPOCHS * prepare.train_tokens()
+    size, window = batch_tokens(factors["BATCH_TOKENS"], enough), shape["window"]
+    rows, micro_rows = batch_rows(size, window, model.compute) if gpu else 2 * (max(1, size // window),)
     data = prepare.batches(rows, window, device)
     loss, micro_rows = fit(model, *next(data), micro_rows) if gpu else (model.loss, micro_rows)
     print(f"first step after {prepare.elapsed():.1f} s, computed in {model.compute}", flush=True)
-    enough = EPOCHS * prepare.train_tokens()
     tokens, mean, speed, insured = 0, 0.0, 0.0, 0.0
     last = None  # the loss of the step before: to ask a GPU for this one's would make it wait for us
     started = clock.restart()
@@ -546,6 +555,8 @@ def main() -> None:
     print(
         f"{step - 1} steps, {tokens} tokens, {mean:.4f} nats a token, {speed:.0f} tokens/s, saved in {seconds:.2f} s"
     )
+    if tokens >= enough:
+        print(f"ended with {prepare.remaining():.0f} s left: the text was read {EPOCHS} times")
     if gpu:
         print(f"utilisation: {utilisation(model, shape, speed)}")
 

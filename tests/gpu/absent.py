@@ -146,7 +146,8 @@ def main() -> None:
     with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"):
         model = subject.Model(**subject.sizes(times))
         model.compute = subject.compute_dtype("cuda")
-        rows, micro = subject.batch_rows(subject.BATCH_TOKENS * times["BATCH_TOKENS"], GPU["window"])
+        tokens = subject.batch_tokens(times["BATCH_TOKENS"], enough=10**12)
+        rows, micro = subject.batch_rows(tokens, GPU["window"], model.compute)
         x = torch.zeros(rows, GPU["window"], dtype=torch.int64)
         # The whole step, operation by operation: shapes, types, and no question that needs the GPU's answer.
         subject.gradients(model.loss, x, x, micro)
