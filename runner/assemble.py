@@ -15,7 +15,7 @@ from typing import Any
 from runner import data
 from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
-from runner.machine.gpu import Gpu, gpus, named
+from runner.machine.gpu import Gpu, gpus, mute, named
 from runner.machine.several import Slot, chosen
 from runner.parts import Watcher
 from runner.pinned import refuse_other_pins, told_of
@@ -92,6 +92,10 @@ def workshop(lab: Lab, watcher: Watcher, gpus_wanted: str = "") -> Iterator[Work
     settings = lab.settings.engine
     with swept(Engine(settings.url, settings.seccomp)) as engine, ExitStack() as stack:
         slots = _slots(lab, engine, gpus_wanted)
+        if lab.settings.trial.device == "auto" and not gpus_wanted and not slots[0].gpu and mute():
+            watcher.message(
+                "NVIDIA's driver is loaded, and no GPU answers (see nvidia-smi): trained on the processor"
+            )
         # A connection each: docker-py does not promise that threads may share one.
         more = [stack.enter_context(closing(Engine(settings.url, settings.seccomp))) for _ in slots[1:]]
         for one in (engine, *more):
@@ -126,27 +130,27 @@ def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watc
         sandboxes.append(Sandbox(one, image, lab.settings.trial, volume, way))
         if len(slots) > 1:
             sandboxes[-1].slot, sandboxes[-1].cpuset = slot.name, slot.cpuset
-    _isolation(sandboxes, watcher)
+    _isolation("isolation", sandboxes, watcher)
     if gpu:
-        with watcher.step("PyTorch on the GPU"):
+        with watcher.step("PyTorch on the GPU, and its compilers"):
             compiled = _at_work(lab, sandboxes[0], gpu, watcher)
         for sandbox in sandboxes:
             sandbox.compiled = compiled
         if compiled:
-            _isolation(sandboxes, watcher)  # once more, with what their trials see besides
+            _isolation("isolation, with compiled code", sandboxes, watcher)
     return Workshop(lab, engine, sandboxes[0], gpu, manifest, tuple(slots), tuple(sandboxes))
 
 
-def _isolation(sandboxes: list[Sandbox], watcher: Watcher) -> None:
-    with watcher.step("isolation"):
+def _isolation(what: str, sandboxes: list[Sandbox], watcher: Watcher) -> None:
+    with watcher.step(what):
         for sandbox in sandboxes:
             inside.require_walls(sandbox)
 
 
 def _at_work(lab: Lab, sandbox: Sandbox, gpu: Gpu, watcher: Watcher) -> str:
-    """What any program for this kind of GPU needs compiled, made once PyTorch is seen to compute there.
+    """The volume with what any program for this kind of GPU needs compiled, once PyTorch is seen to compute there.
 
-    Both in this process's turn on the GPU. Raises MissingError where it does not.
+    Both in this process's turn on the GPU. Raises MissingError where it does not compute.
     """
     stopped = sandbox.engine.stopping.is_set
     with ExitStack() as stack:

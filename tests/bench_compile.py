@@ -2,7 +2,8 @@
 
     python tests/bench_compile.py
 
-Inductor on the CPU stands in for a GPU's compilers, in an image with gcc and g++, which is built if it is not there.
+Inductor on the CPU stands in for a GPU's compilers, in an image with gcc and g++, which is built if it is not there
+(where pip is pointed at builds for the CPU: `PIP_CONFIG_FILE=/dev/null`, and without PIP_FIND_LINKS).
 The loss of the lab's train.py at a small size, compiled with its gradients; each line is a container of its own.
 """
 

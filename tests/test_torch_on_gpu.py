@@ -39,13 +39,13 @@ INSUFFICIENT = "CUDA error: CUDA driver version is insufficient for CUDA runtime
 
 
 def test_a_right_product_is_the_only_proof() -> None:
-    found = judged({**BUILD, "sum": 262144.0}, "580.95", "cdi")
+    found = judged({**BUILD, "sum": 262144.0}, "580.95")
     assert (found.state, found.advice) == (OK, "")
     assert found.found == "2.13.0+cu130, CUDA 13.0: computes on the GPU"
-    wrong = judged({**BUILD, "sum": 262143.0}, "580.95", "cdi")
+    wrong = judged({**BUILD, "sum": 262143.0}, "580.95")
     assert wrong.state == MISSING
     assert "a sum of 262144 comes out as 262143.0" in wrong.found
-    assert judged(BUILD, "580.95", "cdi").state == MISSING
+    assert judged(BUILD, "580.95").state == MISSING
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,44 @@ def test_a_right_product_is_the_only_proof() -> None:
         ({**BUILD, "error": INSUFFICIENT}, "driver is 550.54.15, and CUDA 13.0 needs 580 or newer: upgrade it"),
         ({**BUILD, "cuda": "12.6", "error": TOO_OLD}, "CUDA 12.6 needs 525 or newer"),
         ({**BUILD, "cuda": "14.0", "error": TOO_OLD}, "CUDA 14.0 needs a newer one"),
-        ({**BUILD, "error": NO_KERNEL}, "has code for sm_75, sm_80, sm_86, sm_90; an older GPU"),
         (
-            {"version": "2.13.0+cpu", "error": "Torch not compiled with CUDA enabled"},
-            "names a build for the CPU",
+            {**BUILD, "error": NO_KERNEL},
+            "has code for sm_75, sm_80, sm_86, sm_90, and the GPU is of another kind",
         ),
-        ({**BUILD, "error": "Found no NVIDIA driver on your system."}, "the specification is of another day"),
-        ({"error": "No module named 'torch'"}, "the specification is of another day"),
+        ({"version": "2.13.0+cpu", "error": "Torch not compiled with CUDA enabled"}, "has a build for the CPU"),
+        (
+            {**BUILD, "error": "Found no NVIDIA driver on your system."},
+            "another way in is chosen with trial.gpu_access",
+        ),
+        (
+            {"error": "libcublas.so.13: cannot open shared object file"},
+            "what images/trial.txt names: remove it",
+        ),
+        ({"error": "No module named 'torch'"}, "what images/trial.txt names: remove it"),
     ],
 )
 def test_each_way_to_fail_has_its_own_advice(told: dict[str, Any], advice: str) -> None:
-    found = judged(told, DRIVER, "cdi")
+    found = judged(told, DRIVER)
     assert found.state == MISSING
     assert advice in found.advice
     assert "\n" not in found.found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.11 GiB",
+        "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+    ],
+)
+def test_who_else_has_the_gpu_now_is_a_note_and_ends_nothing(
+    error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial waits for the memory, and a run that is started while it is used has its night before it."""
+    found = judged({**BUILD, "error": error}, DRIVER)
+    assert (found.state, found.advice) == (NOTE, "something else has the GPU: see nvidia-smi")
+    monkeypatch.setattr(torch_on_gpu, "look", lambda sandbox, driver: found)
+    torch_on_gpu.require(None, DRIVER)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -107,7 +131,9 @@ def test_a_program_that_says_nothing_is_told_of_by_its_end(
     monkeypatch.setattr(torch_on_gpu, "PROGRAM", silent)
     found = torch_on_gpu.look(passed, DRIVER)
     assert found.state == MISSING
-    assert found.found.startswith("not found, without CUDA: crash, ")
+    assert found.found.startswith("no answer: crash, exit code 1")
+    assert "Error" in found.found  # the last line of its log
+    assert "it had 180 s and 2,048 MB (trial.memory_mb)" in found.advice
 
 
 @pytest.mark.engine

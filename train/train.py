@@ -50,7 +50,7 @@ DECAY_SHARE = 0.6  # range: 0.2..1.0
 WEIGHT_DECAY = 0.0  # range: 0.0..0.3
 
 EPOCHS = 2  # text that this model has seen more often, it learns by heart
-LEAST_STEPS = 200  # of a training on a text so short that a GPU's batch is cut for it; never below BATCH_TOKENS
+LEAST_STEPS = 200  # of a training on short text: a GPU's batch is cut for them, down to BATCH_TOKENS
 
 # By the least memory of a GPU in GiB, the largest first: a small GPU is a slow one too, and trains what it can.
 CUDA_TIMES = {
@@ -59,9 +59,7 @@ CUDA_TIMES = {
     0: {"DEPTH": 2, "WIDTH": 2, "HEADS": 3, "HEAD_DIM": 1, "BATCH_TOKENS": 16},
 }
 CPU_TIMES = {"DEPTH": 1, "WIDTH": 1, "HEADS": 1, "HEAD_DIM": 1, "BATCH_TOKENS": 1}
-CUDA_MICRO_BATCH = (
-    65536  # tokens of one pass in bfloat16, of twice the bytes half as many; halved until it fits
-)
+CUDA_MICRO_BATCH = 65536  # tokens of a pass in bfloat16, half of them in float32; halved until it fits
 PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; what is more particular comes first
     "B200": 2250,
     "GH200": 989,

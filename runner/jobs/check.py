@@ -126,10 +126,12 @@ def _torch(lab: Lab, sandbox: Sandbox, driver: str) -> Finding:
             said: list[str] = []
             try:
                 stack.enter_context(turn(sandbox.turns, "runner check", said.append, stopped=lambda: True))
-            except InfraError as error:
-                why = f"not looked at: {', '.join(said) or error.what}"
+            except InfraError:
+                if not said:  # no turn can be had at all
+                    raise
+                why = f"not looked at: {', '.join(said)}"
                 return finding(
-                    torch_on_gpu.NAME, NOTE, "computes on the GPU", why, "runner check, when it is free"
+                    torch_on_gpu.NAME, NOTE, torch_on_gpu.WANTED, why, "runner check, when it is free"
                 )
         return torch_on_gpu.look(sandbox, driver)
 

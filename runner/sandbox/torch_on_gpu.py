@@ -16,16 +16,19 @@ from runner.errors import MissingError
 from runner.sandbox import volumes
 from runner.sandbox.ask_torch import MARK
 from runner.sandbox.box import Sandbox
-from runner.sandbox.compare_gpu import ADVICE
-from runner.sandbox.finding import MISSING, OK, Finding, finding
+from runner.sandbox.finding import MISSING, NOTE, OK, Finding, finding
 from runner.sandbox.payloads import PLACES
 
 PROGRAM = Path(__file__).with_name("ask_torch.py")
-SECONDS = 60.0  # libraries of gigabytes from a slow disk, and a driver that wakes
+SECONDS = 180.0  # libraries of gigabytes from a cold disk, and a driver that wakes
 # The oldest driver that runs what is built for a CUDA of this major version; source: CUDA Compatibility, Table 1.
 DRIVERS = {"11": "450", "12": "525", "13": "580"}
-NAME = "PyTorch"
+NAME, WANTED = "PyTorch", "computes on the GPU"
 SUM = 64.0**3  # of the product of two matrices of ones, 64 by 64
+OTHER = (
+    "a build for another CUDA is had by its full version in images/trial.txt (torch==2.13.0+cu126, say) and"
+    " PyTorch's index of such builds in PIP_EXTRA_INDEX_URL; see docs/gpu.md, The image"
+)
 
 
 def look(sandbox: Sandbox, driver: str) -> Finding:
@@ -33,48 +36,65 @@ def look(sandbox: Sandbox, driver: str) -> Finding:
     code = volumes.archive({"prepare/__init__.py": b"", "train/train.py": PROGRAM.read_bytes()}, PLACES)
     with sandbox.box("check", "torch", code, SECONDS + 60) as box:
         trained = box.train(SECONDS, 0)
-    for line in trained.log.decode(errors="replace").splitlines():
+    lines = trained.log.decode(errors="replace").strip().splitlines()
+    for line in lines:
         if line.startswith(MARK):
-            return judged(
-                json.loads(line.removeprefix(MARK)), driver, sandbox.access.mode if sandbox.access else ""
-            )
-    return judged({"error": f"{trained.outcome.ending}, {trained.outcome.detail}"}, driver, "")
+            return judged(json.loads(line.removeprefix(MARK)), driver)
+    last = "".join(c for c in lines[-1] if c.isprintable())[:200] if lines else ""
+    found = f"no answer: {trained.outcome.ending}, {trained.outcome.detail}" + (f" ({last})" if last else "")
+    memory = f"{sandbox.settings.memory(gpu=bool(sandbox.gpu)):,} MB (trial.memory_mb)"
+    return finding(
+        NAME, MISSING, WANTED, found, f"it had {SECONDS:g} s and {memory}; see what nvidia-smi says there"
+    )
 
 
-def judged(told: Mapping[str, Any], driver: str, mode: str) -> Finding:
-    """A finding from what `ask_torch.py` tells. driver: the machine's; mode: how the GPU was passed. Pure."""
+def judged(told: Mapping[str, Any], driver: str) -> Finding:
+    """A finding from what `ask_torch.py` tells; a note where it is others that keep it from the GPU. Pure.
+
+    driver: the machine's.
+    """
     cuda, error = told.get("cuda", ""), " ".join(str(told.get("error", "")).split())
-    version = f"{told.get('version', 'not found')}, " + (f"CUDA {cuda}" if cuda else "without CUDA")
+    version = (
+        f"{told['version']}, {f'CUDA {cuda}' if cuda else 'without CUDA'}" if "version" in told else "none"
+    )
     if not error and told.get("sum") != SUM:
         error = f"a sum of {SUM:g} comes out as {told.get('sum')}"
-    found = f"{version}: {error[:300] or 'computes on the GPU'}"
-    return finding(
-        NAME, MISSING if error else OK, "computes on the GPU", found, _advice(told, error, driver, mode)
-    )
+    state, advice = _advice(told, error, driver) if error else (OK, "")
+    return finding(NAME, state, WANTED, f"{version}: {error[:300] or WANTED}", advice)
 
 
-def _advice(told: Mapping[str, Any], error: str, driver: str, mode: str) -> str:
+def _advice(told: Mapping[str, Any], error: str, driver: str) -> tuple[str, str]:
     cuda = str(told.get("cuda", ""))
-    least = DRIVERS.get(cuda.partition(".")[0])
-    other = (
-        "a build for another CUDA is had by its full version in images/trial.txt (torch==2.13.0+cu126, say) and"
-        " PyTorch's index of such builds in PIP_EXTRA_INDEX_URL; see docs/gpu.md, The image"
-    )
-    if told.get("version") and not cuda:
-        return f"images/trial.txt names a build for the CPU; {other}"
+    if "version" not in told:
+        return (
+            MISSING,
+            "the image does not have what images/trial.txt names: remove it (docker rmi), and: runner build",
+        )
+    if not cuda:
+        return MISSING, f"the image has a build for the CPU: remove it (docker rmi), and: runner build; {OTHER}"
     if re.search(r"driver (on your system is too old|version is insufficient)", error):
+        least = DRIVERS.get(cuda.partition(".")[0])
         newer = f"{least} or newer" if least else "a newer one"
-        return f"the machine's driver is {driver}, and CUDA {cuda} needs {newer}: upgrade it; or {other}"
+        return (
+            MISSING,
+            f"the machine's driver is {driver}, and CUDA {cuda} needs {newer}: upgrade it; or {OTHER}",
+        )
     if "no kernel image" in error:
         has = ", ".join(told.get("architectures") or ["none"])
-        return f"this PyTorch has code for {has}; an older GPU needs an older one: {other}"
-    return ADVICE.get(mode, ADVICE["toolkit"])
+        return MISSING, f"this PyTorch has code for {has}, and the GPU is of another kind: {OTHER}"
+    if re.search(r"out of memory|busy or unavailable", error, re.IGNORECASE):
+        return NOTE, "something else has the GPU: see nvidia-smi"
+    way = "another way in is chosen with trial.gpu_access (docs/gpu.md, Passing)"
+    return MISSING, f"CUDA counts the GPU, and cannot use it: see what nvidia-smi and dmesg say of it; {way}"
 
 
 def require(sandbox: Sandbox, driver: str) -> None:
-    """Raises MissingError where PyTorch does not compute on the GPU, InfraError where the engine fails."""
+    """Raises MissingError where PyTorch cannot compute on the GPU, InfraError where the engine fails.
+
+    Not where others have it now: a trial waits for its memory.
+    """
     found = look(sandbox, driver)
-    if found.state != OK:
+    if found.state == MISSING:
         raise MissingError(
             f"PyTorch does not compute on the GPU: {found.found}", f"{found.advice}\nNo trial was run."
         )

@@ -52,16 +52,17 @@ def compiled(sandbox: Sandbox, tag: str, gpu: dict[str, Any]) -> dict[str, Any] 
     return json.loads(found) if found else said[-1500:]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gpu", action="append", choices=GPUS)
     parser.add_argument("--vocab", type=int, default=8192)
     parser.add_argument("--window", type=int, default=2048)
     given = parser.parse_args()
     print(
-        "| GPU | parameters | type | tokens of a pass | attention | kernels | for | peak of its | compiled in |"
+        "| GPU | parameters | type | tokens of a pass | attention | kernels | for | peak of memory | compiled in |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    failed = 0
     with conftest.compilers(LIMITS) as (sandbox, tag):
         for name in given.gpu or GPUS:
             major, minor, gib, shared = GPUS[name]
@@ -69,6 +70,7 @@ def main() -> None:
             found = compiled(sandbox, tag, gpu | {"vocab": given.vocab, "window": given.window})
             if isinstance(found, str):
                 print(f"| {name} | not compiled: {found}")
+                failed += 1
                 continue
             print(
                 f"| {name} | {found['parameters'] / 1e6:.0f} M | {found['type']} | {found['tokens']:,} "
@@ -76,7 +78,8 @@ def main() -> None:
                 f"| {max(found['peaks']) / 2**30:.1f} of {gib} GiB | {found['seconds']:.1f} s |",
                 flush=True,
             )
+    return min(failed, 1)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -179,9 +179,9 @@ class Proof:
         )
 
     def _speed(self, source: bytes, attempt: Attempt) -> Iterator[Row]:
-        """Of short text a training makes small batches, and ends early: then it is had read the text without an end."""
+        """Of short text a training makes small batches, and ends early; then one more reads it without an end."""
         log, changed = self._log(1), 1
-        if attempt.outcome.train_seconds < self.budget / 2:
+        if "the text was read" in log:
             endless, changed = re.subn(rb"(?m)^EPOCHS = \d+", b"EPOCHS = 1000", source)
             attempt = self._attempt(2, endless)
             log = self._log(2)
