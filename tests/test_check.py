@@ -440,6 +440,18 @@ def test_the_toolkit_may_tell_the_driver_s_parts_in_any_order() -> None:
     assert names(findings(record, gpu=GPU), DIFFERS) == {"environment"}
 
 
+def test_what_the_toolkit_says_in_a_variable_is_no_wall_and_what_it_passes_is() -> None:
+    """Docker from 29.2 on answers a request by NVIDIA's CDI specification, in which the variable says `void`."""
+    record = with_gpu()
+    env = record["asked"]["body"]["Env"]
+    env[:] = [word for word in env if not word.startswith("NVIDIA_VISIBLE_DEVICES=")]
+    env.append(f"NVIDIA_VISIBLE_DEVICES={GPU}")
+    record["raw"]["environment"] |= {"NVIDIA_VISIBLE_DEVICES": "void"}
+    assert names(findings(record, gpu=GPU), DIFFERS) == set()
+    record["raw"]["environment"] |= {"NVIDIA_VISIBLE_DEVICES": "all"}
+    assert names(findings(record, gpu=GPU), DIFFERS) == {"environment"}
+
+
 def answer(raw: Any) -> bytes:
     packed = base64.b64encode(zlib.compress(json.dumps(raw).encode()))
     return b"VIEW %010d\n" % len(packed) + packed

@@ -27,6 +27,7 @@ from runner.lab import Lab
 from runner.locks import locked
 from runner.record.run import RunFolder, existing
 from runner.sandbox import prune as engines
+from runner.sandbox import used
 from runner.sandbox.engine import Engine
 
 DAY = 86_400.0
@@ -49,7 +50,9 @@ def prune(
     state: the folder of `runner ci`; None: its default. Raises InfraError where the engine fails.
     """
     items = [*engines.images(engine), *engines.volumes(engine), *of_state(state or default_state(os.environ))]
-    items += [*of_runs(lab), *temporary(Path(tempfile.gettempdir()), keep)]
+    items += of_runs(lab)
+    for folder in {Path(tempfile.gettempdir()), used.roomy()}:
+        items += temporary(folder, keep)
     yield from remove(items, keep, dry_run=dry_run)
 
 

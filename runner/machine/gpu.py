@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runner.errors import MissingError
@@ -34,6 +35,11 @@ class Found:
     gpu: Gpu
     handle: Any
     whole: Any
+
+
+def mute(root: Path = Path("/")) -> bool:
+    """Whether NVIDIA's driver is loaded: where no GPU answers then, something is broken, an upgrade not finished."""
+    return any((root / path).exists() for path in ("dev/nvidiactl", "proc/driver/nvidia/version"))
 
 
 def gpus(nvml: Any = None) -> list[Gpu]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.errors import MissingError
+from runner.sandbox import used
 from runner.sandbox.build import Progress, image_id
 from runner.sandbox.engine import Engine, faults
 
@@ -48,7 +49,7 @@ def debian_base(
         return name
     _need_mmdebstrap(progress)
     progress(f"making a base image from Debian {release} packages", None)
-    with tempfile.TemporaryDirectory(prefix="autoresearch-base-") as folder:
+    with tempfile.TemporaryDirectory(prefix="autoresearch-base-", dir=used.roomy()) as folder:
         archive = Path(folder) / "base.tar"
         command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--quiet"]
         command += [release, str(archive)]

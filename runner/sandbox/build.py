@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,8 @@ from typing import Any
 
 import docker.errors
 
-from runner.errors import UsageError
+from runner.errors import InfraError, UsageError
+from runner.sandbox import used
 from runner.sandbox.engine import Engine, faults
 from runner.sandbox.spec import LABEL
 from runner.turn import turn
@@ -70,8 +72,8 @@ def build(
     lines where a step fails, InfraError where the engine does.
     """
     progress("sending the build context", None)
-    with tempfile.TemporaryFile() as archive:
-        with tarfile.open(fileobj=archive, mode="w") as tar:
+    with tempfile.TemporaryFile(dir=used.roomy()) as archive:
+        with written(used.roomy()), tarfile.open(fileobj=archive, mode="w") as tar:
             for path, source in sorted(context.items()):
                 if isinstance(source, bytes):
                     member = tarfile.TarInfo(path)
@@ -86,6 +88,18 @@ def build(
                 labels={LABEL: "image"}, decode=True, timeout=3600, network_mode=network,
             )  # fmt: skip
             _follow(name, lines, progress)
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[None]:
+    """What cannot be written there becomes an InfraError that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise InfraError(
+            f"the files of an image cannot be gathered in {folder}: {os.strerror(error.errno or 0)}",
+            "Make room there, or name another folder in TMPDIR",
+        ) from error
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

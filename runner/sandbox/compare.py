@@ -18,6 +18,9 @@ from runner.sandbox.view import View
 
 GPU_OWN = "NVIDIA_"  # what the toolkit adds for a GPU; its names of drivers' parts come in any order
 GPU_PARTS = "NVIDIA_DRIVER_CAPABILITIES"
+GPU_VISIBLE = (
+    "NVIDIA_VISIBLE_DEVICES"  # what it names is no wall: what is inside is told by device nodes and CUDA
+)
 CAPABILITY_BITS = {"KILL": 5, "SETGID": 6, "SETUID": 7, "SETPCAP": 8}
 REFUSED = ("EPERM", "ENOSYS", "EAFNOSUPPORT")  # as the filter, or a kernel without the call, answers
 KERNEL_NAMES = {"core": "Max core file size", "memlock": "Max locked memory", "nofile": "Max open files",
@@ -190,7 +193,7 @@ def _namespaces(view: View, asked: Asked) -> Iterator[Finding]:
 def _given(view: View, asked: Asked) -> Iterator[Finding]:
     wanted = dict(word.split("=", 1) for word in asked.body["Env"])
     inside: Mapping[str, str] = view.raw["environment"]
-    wrong = [name for name, value in wanted.items() if not _same(name, inside.get(name), value)]
+    wrong = [name for name, value in wanted.items() if not _same(name, inside.get(name), value, asked.gpu)]
     allowed = {*wanted, *asked.image_environment, "PATH"}  # as `spec._watched` passes them on
     strange = [n for n in inside if n not in allowed and not (asked.gpu and n.startswith(GPU_OWN))]
     problems = [f"{name} missing or changed" for name in wrong] + [f"{name} added" for name in strange]
@@ -203,7 +206,10 @@ def _given(view: View, asked: Asked) -> Iterator[Finding]:
     )
 
 
-def _same(name: str, found: str | None, value: str) -> bool:
+def _same(name: str, found: str | None, value: str, gpu: str) -> bool:
+    """From 29.2 on Docker answers a request for a GPU by NVIDIA's CDI specification, which says `void`."""
+    if name == GPU_VISIBLE and gpu and found == "void":
+        return True
     return found == value or (name == GPU_PARTS and {*(found or "").split(",")} == {*value.split(",")})
 
 

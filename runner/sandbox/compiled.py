@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runner.errors import InfraError
-from runner.sandbox import volumes
+from runner.sandbox import used, volumes
 from runner.sandbox.box import Sandbox
 from runner.sandbox.filled import filled
 from runner.sandbox.payloads import PLACES
@@ -57,7 +57,7 @@ def _compile(sandbox: Sandbox, program: bytes, to: BinaryIO) -> str:
             last = trained.log.decode(errors="replace").strip().rpartition("\n")[2]
             said = "".join(c for c in last if c.isprintable())[:200]
             return f"{trained.outcome.ending}, {trained.outcome.detail}" + (f" ({said})" if said else "")
-        with tempfile.TemporaryDirectory(prefix="autoresearch-compiled-") as folder:
+        with tempfile.TemporaryDirectory(prefix="autoresearch-compiled-", dir=used.roomy()) as folder:
             made = Path(folder) / "compiled.tar"
             try:
                 box.save_checkpoint(made)

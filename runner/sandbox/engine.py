@@ -8,12 +8,12 @@ user. Turns every fault of the engine into InfraError. Knows nothing of trials.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -145,7 +145,17 @@ def _default_url() -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
     sockets = ["/var/run/docker.sock", f"{runtime}/docker.sock"]
     sockets += ["/run/podman/podman.sock", f"{runtime}/podman/podman.sock"]
-    return "unix://" + next((s for s in sockets if Path(s).is_socket()), sockets[0])
+    there = [path for path in sockets if _is_socket(path)]
+    # One that this user may not open hides none that may be.
+    return "unix://" + next((path for path in there if os.access(path, os.W_OK)), (there or sockets)[0])
+
+
+def _is_socket(path: str) -> bool:
+    """False too where a folder above it is closed to this user, as Podman's is."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _short(error: BaseException) -> str:

@@ -50,7 +50,7 @@ def filled(
         with turn(f"{kind}-volume", name, say, stopped=engine.stopping.is_set):
             if container.exists(f"/filled/{COMPLETE}"):
                 return name
-            with tempfile.TemporaryFile() as archive:  # without a name: a kill leaves nothing
+            with tempfile.TemporaryFile(dir=used.roomy()) as archive:  # without a name: a kill leaves nothing
                 if not write(archive):
                     archive.seek(0)
                     container.put("/filled", archive)

@@ -8,6 +8,7 @@ once and found at once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -43,7 +44,7 @@ def trial_image(engine: Engine, lab: Path, settings: ImageSettings, *, cuda: boo
         if found := image_id(engine, name):
             return found
         base = _base(engine, settings, cuda=cuda, progress=progress)
-        with tempfile.TemporaryDirectory(prefix="autoresearch-wheels-") as folder:
+        with tempfile.TemporaryDirectory(prefix="autoresearch-wheels-", dir=used.roomy()) as folder:
             wheels = Path(folder)
             _download(lab / "images" / "trial.txt", wheels, settings, cuda=cuda, progress=progress)
             _build(engine, lab, wheels, base, name, progress)
@@ -63,7 +64,8 @@ def image_name(lab: Path, settings: ImageSettings, *, cuda: bool) -> str:
             raise UsageError(
                 f"{path} cannot be read: {error.strerror}", "A lab needs it: see runner new"
             ) from None
-    inputs.update(json.dumps([settings.python, settings.base, cuda]).encode())
+    wheels = "PyTorch's for CUDA" if cuda else False
+    inputs.update(json.dumps([settings.python, settings.base, wheels]).encode())
     return f"autoresearch/trial:{inputs.hexdigest()[:12]}"
 
 
@@ -95,10 +97,13 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
     # -P: nothing of the folder that we happen to be in, which may be anyone's
     command = [sys.executable, "-P", "-m", "pip", "download", "--dest", str(to), "--progress-bar=off"]
     command += ["--disable-pip-version-check", *wheels_of(settings)]
-    if settings.index_url and not cuda:
-        command += ["--extra-index-url", settings.index_url]
-    command += ["--requirement", str(requirements), "pip"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+    index = ["--extra-index-url", settings.index_url] if settings.index_url and not cuda else []
+    command += [*index, "--requirement", str(requirements), "pip"]
+    # pip has a copy of its own of each wheel, and by itself 15 seconds of patience with an index.
+    environment = {"PIP_DEFAULT_TIMEOUT": "60", "PIP_RETRIES": "10", **os.environ, "TMPDIR": str(used.roomy())}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as pip:
         tail: list[str] = []
         for line in pip.stdout or ():
             words = line.split()
@@ -107,8 +112,8 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
                 progress(f"{words[0].lower()} {Path(words[1]).name}", None)
     if pip.returncode:
         errors = [line for line in tail if line.startswith("ERROR")] or tail[-3:]
-        by_hand = [sys.executable, "-m", "pip", "download", "--dest", f"{tempfile.gettempdir()}/wheels"]
-        by_hand += ["--only-binary=:all:", "--python-version", settings.python, "-r", str(requirements)]
+        by_hand = [sys.executable, "-m", "pip", "download", "--dest", f"{used.roomy()}/wheels"]
+        by_hand += ["--only-binary=:all:", "--python-version", settings.python, *index, "-r", str(requirements)]
         raise MissingError(
             f"pip could not resolve the wheels of {requirements}: {' '.join(errors)[:600]}",
             f"See whether pip has them here: {shlex.join(by_hand)}",
@@ -116,8 +121,8 @@ def _download(requirements: Path, to: Path, settings: ImageSettings, *, cuda: bo
     if cuda and (without := [wheel.name for wheel in to.glob("*+cpu*")]):
         raise MissingError(
             f"the GPU would be of no use: pip chose {', '.join(sorted(without))}, a build for the CPU",
-            "pip is pointed at such builds: see PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL and `pip config list`;"
-            f" without its files of settings: PIP_CONFIG_FILE={os.devnull} runner build",
+            f"if {requirements} names no such build, pip is pointed at them: see PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL"
+            f" and `pip config list`; without its files of settings: PIP_CONFIG_FILE={os.devnull} runner build",
         )
 
 
@@ -125,6 +130,7 @@ def _build(engine: Engine, lab: Path, wheels: Path, base: str, name: str, progre
     context: dict[str, Path] = {"Dockerfile": lab / "Dockerfile", "trial.txt": lab / "images" / "trial.txt"}
     context |= {f"wheels/{wheel.name}": wheel for wheel in wheels.iterdir()}
     build(engine, name, context, {"BASE": base}, network="none", progress=progress)
-    with faults("removing the build's intermediate image"):
+    # What goes is room, and no reason to fail.
+    with contextlib.suppress(InfraError), faults("removing the build's intermediate image"):
         engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}=image"]})
         engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=wheels"]})

@@ -26,6 +26,11 @@ def folder() -> Path:
     return lasting if os.access(lasting, os.W_OK) else Path(tempfile.gettempdir())
 
 
+def roomy() -> Path:
+    """A folder for gigabytes of a moment: on a disk, for /tmp is memory on many machines; TMPDIR names another."""
+    return Path(tempfile.gettempdir()) if os.environ.get("TMPDIR") else folder()
+
+
 def hold(name: str) -> str:
     """Mark `name` as used now, and as in use until this process ends; `name` itself. Never a fault of its own."""
     with contextlib.suppress(OSError):

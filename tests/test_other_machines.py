@@ -1,0 +1,98 @@
+"""What differs on the machines of users: where the room is, which sockets may be opened, a broken driver."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.errors import InfraError
+from runner.machine.gpu import mute
+from runner.sandbox import engine, used
+from runner.sandbox.build import written
+
+
+def test_gigabytes_are_gathered_on_a_disk_unless_somebody_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    assert used.roomy() == used.folder()
+    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
+    assert used.roomy() == Path(tempfile.gettempdir())
+
+
+def test_a_disk_that_is_full_is_named_with_what_to_do() -> None:
+    with (
+        pytest.raises(InfraError, match="cannot be gathered in /somewhere: No space left") as raised,
+        written(Path("/somewhere")),
+    ):
+        raise OSError(errno.ENOSPC, "full")
+    assert "TMPDIR" in raised.value.advice
+
+
+class Sockets:
+    """Sockets of engines as a user of some machine sees them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there: dict[str, bool] = {}  # whether this user may open it
+        self.closed: set[str] = set()  # folders that this user may not look into
+        monkeypatch.setattr(engine.os, "stat", self._stat)
+        monkeypatch.setattr(engine.os, "access", lambda path, mode: self.there[str(path)])
+        monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+
+    def _stat(self, path: Any) -> Any:
+        if str(Path(path).parent) in self.closed:
+            raise PermissionError(errno.EACCES, "closed", str(path))
+        if str(path) not in self.there:
+            raise FileNotFoundError(errno.ENOENT, "none", str(path))
+        return os.stat_result((stat.S_IFSOCK | 0o660, *(0 for _ in range(9))))
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Sockets(patch)
+
+
+DOCKER, PODMAN, MINE = "/var/run/docker.sock", "/run/podman/podman.sock", "/run/user/7/podman/podman.sock"
+
+
+@pytest.mark.parametrize(
+    ("there", "closed", "taken"),
+    [
+        ({DOCKER: True}, (), DOCKER),
+        ({MINE: True}, ("/run/podman",), MINE),  # as Podman closes its folder to all but root
+        ({DOCKER: False, MINE: True}, (), MINE),  # a user who is not in the group `docker`
+        ({DOCKER: False}, ("/run/podman",), DOCKER),  # and is told so by the engine's own refusal
+        ({PODMAN: True, MINE: True}, (), PODMAN),
+        ({}, ("/run/podman",), DOCKER),
+    ],
+)
+def test_the_first_socket_that_this_user_may_open_is_taken(
+    sockets: Sockets, there: dict[str, bool], closed: tuple[str, ...], taken: str
+) -> None:
+    sockets.there.update(there)
+    sockets.closed.update(closed)
+    assert engine._default_url() == f"unix://{taken}"
+
+
+def test_a_socket_is_known_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket"))
+        assert engine._is_socket(str(tmp_path / "socket"))
+    assert not engine._is_socket(str(tmp_path / "file"))
+    assert not engine._is_socket(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("path", ["dev/nvidiactl", "proc/driver/nvidia/version"])
+def test_a_driver_that_is_loaded_is_seen_where_no_gpu_answers(tmp_path: Path, path: str) -> None:
+    assert not mute(tmp_path)
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).touch()
+    assert mute(tmp_path)
