@@ -131,7 +131,7 @@ def test_a_program_that_says_nothing_is_told_of_by_its_end(
     monkeypatch.setattr(torch_on_gpu, "PROGRAM", silent)
     found = torch_on_gpu.look(passed, DRIVER)
     assert found.state == MISSING
-    assert found.found.startswith("no answer: crash, exit code 1")
+    assert found.found.startswith("no answer: crash, train.py ended with exit code 1 (")
     assert "Error" in found.found  # the last line of its log
     assert "it had 180 s and 2,048 MB (trial.memory_mb)" in found.advice
 
