@@ -15,7 +15,7 @@ from typing import Any
 from runner import data
 from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
-from runner.machine.gpu import Gpu, gpus, mute, named
+from runner.machine.gpu import Gpu, driver_loaded, gpus, named
 from runner.machine.several import Slot, chosen
 from runner.parts import Watcher
 from runner.pinned import refuse_other_pins, told_of
@@ -92,7 +92,7 @@ def workshop(lab: Lab, watcher: Watcher, gpus_wanted: str = "") -> Iterator[Work
     settings = lab.settings.engine
     with swept(Engine(settings.url, settings.seccomp)) as engine, ExitStack() as stack:
         slots = _slots(lab, engine, gpus_wanted)
-        if lab.settings.trial.device == "auto" and not gpus_wanted and not slots[0].gpu and mute():
+        if lab.settings.trial.device == "auto" and not gpus_wanted and not slots[0].gpu and driver_loaded():
             watcher.message(
                 "NVIDIA's driver is loaded, and no GPU answers (see nvidia-smi): trained on the processor"
             )
@@ -130,34 +130,33 @@ def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watc
         sandboxes.append(Sandbox(one, image, lab.settings.trial, volume, way))
         if len(slots) > 1:
             sandboxes[-1].slot, sandboxes[-1].cpuset = slot.name, slot.cpuset
-    _isolation("isolation", sandboxes, watcher)
     if gpu:
-        with watcher.step("PyTorch on the GPU, and its compilers"):
-            compiled = _at_work(lab, sandboxes[0], gpu, watcher)
+        with watcher.step("compilers"):
+            compiled = _compiled(lab, sandboxes[0], gpu, watcher)
         for sandbox in sandboxes:
             sandbox.compiled = compiled
-        if compiled:
-            _isolation("isolation, with compiled code", sandboxes, watcher)
+    with watcher.step("isolation"):
+        for sandbox in sandboxes:
+            inside.require_walls(sandbox)
     return Workshop(lab, engine, sandboxes[0], gpu, manifest, tuple(slots), tuple(sandboxes))
 
 
-def _isolation(what: str, sandboxes: list[Sandbox], watcher: Watcher) -> None:
-    with watcher.step(what):
-        for sandbox in sandboxes:
-            inside.require_walls(sandbox)
+def _compiled(lab: Lab, sandbox: Sandbox, gpu: Gpu, watcher: Watcher) -> str:
+    """What any program for this kind of GPU needs compiled, made in this process's turn on the GPU.
 
-
-def _at_work(lab: Lab, sandbox: Sandbox, gpu: Gpu, watcher: Watcher) -> str:
-    """The volume with what any program for this kind of GPU needs compiled, once PyTorch is seen to compute there.
-
-    Both in this process's turn on the GPU. Raises MissingError where it does not compute.
+    Before it is made, and so once for an image, a kind of GPU and a driver: whether the GPU is there and PyTorch
+    computes on it. Raises MissingError where not.
     """
+
+    def usable() -> None:
+        inside.require_walls(sandbox)  # an engine that ignores the request is told of as such
+        torch_on_gpu.require(sandbox, gpu.driver)
+
     stopped = sandbox.engine.stopping.is_set
     with ExitStack() as stack:
-        if lab.settings.trial.alone != "never":
+        if lab.settings.trial.takes_turns(gpu=True):
             stack.enter_context(turn(sandbox.turns, str(lab.root), watcher.message, stopped=stopped))
-        torch_on_gpu.require(sandbox, gpu.driver)
-        return compiled_volume(sandbox, f"{gpu.name}, driver {gpu.driver}", watcher.message)
+        return compiled_volume(sandbox, f"{gpu.name}, driver {gpu.driver}", watcher.message, before=usable)
 
 
 def choose_gpu(device: str) -> Gpu | None:

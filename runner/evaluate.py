@@ -135,10 +135,9 @@ class Evaluator:
     def _box(self, tag: str, name: str, source: bytes, life: float) -> Iterator[Box]:
         """A box of the sandbox, once it is this process's turn on the device, which is left as it was found."""
         code = archive({**self._prepare, "train/train.py": source}, PLACES)
-        alone = self._lab.settings.trial.alone
         device, stopped = self._sandbox.turns, self._sandbox.engine.stopping.is_set
         with ExitStack() as stack:
-            if alone == "always" or (alone == "gpu" and self._sandbox.gpu):
+            if self._lab.settings.trial.takes_turns(gpu=bool(self._sandbox.gpu)):
                 who = f"{self._lab.root}, run {tag}"
                 stack.enter_context(turn(device, who, self._watcher.message, stopped=stopped))
             self._waited, self._own = 0.0, frozenset()

@@ -32,7 +32,8 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     def asked(sandbox: Any, driver: str) -> None:
         done.append(("torch", sandbox.gpu, driver))
 
-    def compiled(sandbox: Any, kind: str, say: Any) -> str:
+    def compiled(sandbox: Any, kind: str, say: Any, *, before: Any) -> str:
+        before()
         done.append(("compiled", sandbox.gpu, kind))
         return "made"
 
@@ -69,20 +70,17 @@ def test_the_gpu_is_seen_then_asked_then_compiled_for_then_seen_again(did: list[
 
 def test_of_several_each_is_seen_and_has_what_was_compiled_on_the_first(did: list[tuple[str, ...]]) -> None:
     shop = assembled(GPUS)
-    assert [(what, gpu) for what, gpu, _ in did] == [
-        *(("walls", gpu) for gpu in (UUID, OTHER)),
-        *((what, UUID) for what in ("torch", "compiled")),
-        *(("walls", gpu) for gpu in (UUID, OTHER)),
-    ]
+    assert [what for what, *_ in did[:3]] == ["walls", "torch", "compiled"]
+    assert did[3:] == [("walls", UUID, "made"), ("walls", OTHER, "made")]
     assert [sandbox.compiled for sandbox in shop.sandboxes] == ["made", "made"]
 
 
-def test_where_nothing_could_be_compiled_one_look_is_enough(
+def test_what_was_compiled_before_is_asked_for_nothing_more(
     did: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assemble, "compiled_volume", lambda *_: "")
-    assert assembled(GPUS[:1]).sandbox.compiled == ""
-    assert [what for what, *_ in did] == ["walls", "torch"]
+    monkeypatch.setattr(assemble, "compiled_volume", lambda *_, before: "made before")
+    assert assembled(GPUS[:1]).sandbox.compiled == "made before"
+    assert did == [("walls", UUID, "made before")]
 
 
 def test_where_pytorch_cannot_compute_nothing_is_compiled(

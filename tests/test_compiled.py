@@ -91,10 +91,15 @@ def test_a_training_begins_with_a_copy_that_runs_and_no_other_training_sees_what
 @pytest.mark.engine
 def test_it_is_made_once_and_by_an_image_and_a_kind_of_gpu(compiling: Sandbox, tag: str, made: str) -> None:
     broken: list[str] = []
+    asked: list[str] = []
     data, compiling.data_volume = compiling.data_volume, "no volume without which anything could be run"
-    assert compiled_volume(compiling, tag, broken.append, BUILD) == made
+    assert compiled_volume(compiling, tag, broken.append, BUILD, before=lambda: asked.append("again")) == made
+    assert asked == []
     compiling.data_volume = data
-    other = compiled_volume(compiling, f"{tag} of another driver", broken.append, BUILD)
+    other = compiled_volume(
+        compiling, f"{tag} of another driver", broken.append, BUILD, before=lambda: asked.append("new")
+    )
+    assert asked == ["new"]
     assert other != made
     compiling.engine.api.remove_volume(other, force=True)
     assert broken == []

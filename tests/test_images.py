@@ -60,6 +60,17 @@ def test_pip_is_the_interpreters_own_whatever_lies_in_the_folder(tmp_path: Path)
     assert not (tmp_path / "ran").exists()
 
 
+def test_pip_has_room_on_a_disk_and_patience(tmp_path: Path) -> None:
+    """A pip of ours in its place says what it was given; what the user has set is left."""
+    (tmp_path / "its" / "pip").mkdir(parents=True)
+    (tmp_path / "its" / "pip" / "__init__.py").touch()
+    told = "import os\nfor name in ('TMPDIR', 'PIP_DEFAULT_TIMEOUT', 'PIP_RETRIES'): print('Saved', os.environ[name])\n"
+    (tmp_path / "its" / "pip" / "__main__.py").write_text(told)
+    places = f"{tmp_path}/its{os.pathsep}{ROOT}"
+    done = download(tmp_path, [], PYTHONPATH=places, TMPDIR=str(tmp_path), PIP_RETRIES="3")
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [tmp_path.name, "60", "3"], done.stderr
+
+
 TAGS = (
     "manylinux1",
     "manylinux2010",

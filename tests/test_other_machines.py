@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import socket
@@ -9,14 +10,18 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from runner.config import TrialSettings
 from runner.errors import InfraError
-from runner.machine.gpu import mute
+from runner.jobs import check_machine
+from runner.machine.gpu import driver_loaded
 from runner.sandbox import engine, used
-from runner.sandbox.build import written
+from runner.sandbox.build import tidy, written
+from runner.sandbox.finding import NOTE, OK
 
 
 def test_gigabytes_are_gathered_on_a_disk_unless_somebody_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +29,31 @@ def test_gigabytes_are_gathered_on_a_disk_unless_somebody_says_where(monkeypatch
     assert used.roomy() == used.folder()
     monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
     assert used.roomy() == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize("name", ["base", "build", "compiled", "filled", "images"])
+def test_what_is_gathered_there_is_gathered_there(name: str) -> None:
+    """Each place says where its files go: where none is said they are in /tmp, and in memory."""
+    tree = ast.parse(Path(used.__file__).with_name(f"{name}.py").read_text())
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and "tempfile." in ast.unparse(node.func)
+    ]
+    assert [ast.unparse(word.value) for call in calls for word in call.keywords if word.arg == "dir"] == [
+        "used.roomy()"
+    ]
+    assert len(calls) == 1
+
+
+def test_what_cannot_be_tidied_after_a_build_fails_nothing() -> None:
+    asked: list[str] = []
+
+    def prune(filters: dict[str, Any]) -> None:
+        asked.extend(filters["label"])
+        raise OSError(errno.ETIMEDOUT, "slow")
+
+    connected: Any = SimpleNamespace(api=SimpleNamespace(prune_images=prune))
+    tidy(connected, "a", "b")
+    assert asked == ["a", "b"]
 
 
 def test_a_disk_that_is_full_is_named_with_what_to_do() -> None:
@@ -92,7 +122,15 @@ def test_a_socket_is_known_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["dev/nvidiactl", "proc/driver/nvidia/version"])
 def test_a_driver_that_is_loaded_is_seen_where_no_gpu_answers(tmp_path: Path, path: str) -> None:
-    assert not mute(tmp_path)
+    assert not driver_loaded(tmp_path)
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).touch()
-    assert mute(tmp_path)
+    assert driver_loaded(tmp_path)
+
+
+def test_the_check_tells_of_it_and_is_content_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_machine.assemble, "choose_gpu", lambda device: None)
+    for loaded, state in ((True, NOTE), (False, OK)):
+        monkeypatch.setattr(check_machine, "driver_loaded", lambda loaded=loaded: loaded)
+        assert check_machine._gpu(TrialSettings(device="auto")).state == state
+        assert check_machine._gpu(TrialSettings(device="cpu")).state == OK

@@ -41,6 +41,10 @@ class TrialSettings:
     log_kb: int = 1024  # what is kept of a trial's log: half its head, half its tail
     source_kb: int = 256  # the largest train.py that is accepted
 
+    def takes_turns(self, *, gpu: bool) -> bool:
+        """Whether what it does on its device waits for others there."""
+        return self.alone == "always" or (self.alone == "gpu" and gpu)
+
     def memory(self, *, gpu: bool) -> int:
         """MiB of a payload. A GPU's libraries, its pinned memory and the processes that compile take gigabytes."""
         return self.memory_mb or (24_576 if gpu else 4096)

@@ -122,7 +122,7 @@ def _trials(lab: Lab, engine: Engine, page: Page) -> None:
 def _torch(lab: Lab, sandbox: Sandbox, driver: str) -> Finding:
     """Whether PyTorch computes on the GPU; not asked while somebody trains there, whose training it would disturb."""
     with ExitStack() as stack:
-        if lab.settings.trial.alone != "never":
+        if lab.settings.trial.takes_turns(gpu=True):
             said: list[str] = []
             try:
                 stack.enter_context(turn(sandbox.turns, "runner check", said.append, stopped=lambda: True))

@@ -18,7 +18,7 @@ from runner import assemble
 from runner.config import TrialSettings
 from runner.errors import MissingError
 from runner.lab import Lab
-from runner.machine.gpu import Gpu
+from runner.machine.gpu import Gpu, driver_loaded
 from runner.sandbox import gpu_facts, gpu_toolkit
 from runner.sandbox.engine import Engine, EngineInfo
 from runner.sandbox.finding import MISSING, NOTE, OK, Finding, finding
@@ -54,6 +54,9 @@ def _gpu(settings: TrialSettings) -> Finding:
         gpu = assemble.choose_gpu(settings.device)
     except MissingError as error:
         return finding("gpu", MISSING, "an NVIDIA GPU", error.what, error.advice)
+    if gpu is None and settings.device == "auto" and driver_loaded():
+        found = "NVIDIA's driver is loaded, and no GPU answers: trials run on the CPU"
+        return finding("gpu", NOTE, settings.device, found, "See nvidia-smi")
     if gpu is None:
         return finding("gpu", OK, settings.device, "none: trials run on the CPU")
     return finding(

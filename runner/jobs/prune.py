@@ -51,7 +51,7 @@ def prune(
     """
     items = [*engines.images(engine), *engines.volumes(engine), *of_state(state or default_state(os.environ))]
     items += of_runs(lab)
-    for folder in {Path(tempfile.gettempdir()), used.roomy()}:
+    for folder in sorted({Path(tempfile.gettempdir()), used.roomy()}):
         items += temporary(folder, keep)
     yield from remove(items, keep, dry_run=dry_run)
 

@@ -37,8 +37,8 @@ class Found:
     whole: Any
 
 
-def mute(root: Path = Path("/")) -> bool:
-    """Whether NVIDIA's driver is loaded: where no GPU answers then, something is broken, an upgrade not finished."""
+def driver_loaded(root: Path = Path("/")) -> bool:
+    """Whether NVIDIA's driver is: where no GPU answers then, something is broken, or an upgrade not finished."""
     return any((root / path).exists() for path in ("dev/nvidiactl", "proc/driver/nvidia/version"))
 
 

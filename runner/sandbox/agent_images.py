@@ -15,8 +15,8 @@ from pathlib import Path
 from runner.errors import InfraError
 from runner.sandbox import used
 from runner.sandbox.base import debian_base
-from runner.sandbox.build import Progress, build, building, image_id, pull
-from runner.sandbox.engine import Engine, faults
+from runner.sandbox.build import Progress, build, building, image_id, pull, tidy
+from runner.sandbox.engine import Engine
 from runner.sandbox.gateway import IMAGES, host_certificates
 from runner.sandbox.spec import LABEL
 
@@ -89,8 +89,7 @@ def _built(
         passed = {key: os.environ[key] for key in PASSED if key in os.environ}
         given = {"BASE": _base(engine, release, progress), **passed, **arguments}
         build(engine, name, context, given, network="host", progress=progress)
-        with faults("removing the build's intermediate image"):
-            engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=agent"]})
+        tidy(engine, f"{LABEL}.stage=agent")
         made = image_id(engine, name)
     if not made:
         raise InfraError(f"the engine built the image {name} and does not have it")

@@ -42,6 +42,12 @@ class Trained:
     outcome: Outcome
     log: bytes
 
+    def how(self) -> str:
+        """How it ended, with the last line of what it said, in one line that may be shown."""
+        last = self.log.decode(errors="replace").strip().rpartition("\n")[2]
+        said = "".join(c for c in last if c.isprintable())[:200]
+        return f"{self.outcome.ending}, {self.outcome.detail}" + (f" ({said})" if said else "")
+
 
 class Sandbox:
     """Makes boxes on one engine from one image, by its id. access: the GPU of its payloads and how they get it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
@@ -88,6 +89,13 @@ def build(
                 labels={LABEL: "image"}, decode=True, timeout=3600, network_mode=network,
             )  # fmt: skip
             _follow(name, lines, progress)
+
+
+def tidy(engine: Engine, *labels: str) -> None:
+    """Removes what builds left of images with these labels. It is room only, and no reason to fail."""
+    for label in labels:
+        with contextlib.suppress(InfraError), faults("removing a build's intermediate image"):
+            engine.api.prune_images(filters={"dangling": True, "label": [label]})
 
 
 @contextmanager

@@ -29,17 +29,23 @@ WARM_UP = Path(__file__).with_name("warm_up.py")
 
 
 def compiled_volume(
-    sandbox: Sandbox, kind: str, say: Callable[[str], None], program: bytes | None = None
+    sandbox: Sandbox,
+    kind: str,
+    say: Callable[[str], None],
+    program: bytes | None = None,
+    *,
+    before: Callable[[], None] = lambda: None,
 ) -> str:
     """The name of the volume for GPUs of `kind` (name and driver), filled if need be; "" where it cannot be filled.
 
     say: told why then, every training building for itself what it lacks, and of a wait for another process that fills
-    one. Raises InfraError where the engine fails.
+    one. before: called before anything is compiled. Raises InfraError where the engine fails, and what `before` does.
     """
     program = program if program is not None else WARM_UP.read_bytes()
     whole = hashlib.sha256(f"{sandbox.image}\0{kind}\0".encode() + program)
 
     def write(archive: BinaryIO) -> str:
+        before()
         why = _compile(sandbox, program, archive)
         if why:
             say(f"nothing is compiled ahead of the trainings, each of which does it itself: {why}")
@@ -54,9 +60,7 @@ def _compile(sandbox: Sandbox, program: bytes, to: BinaryIO) -> str:
     with sandbox.box("compiled", "warm-up", code, SECONDS + 60) as box:
         trained = box.train(SECONDS, 0)
         if trained.outcome.ending is not Ending.OK:
-            last = trained.log.decode(errors="replace").strip().rpartition("\n")[2]
-            said = "".join(c for c in last if c.isprintable())[:200]
-            return f"{trained.outcome.ending}, {trained.outcome.detail}" + (f" ({said})" if said else "")
+            return trained.how()
         with tempfile.TemporaryDirectory(prefix="autoresearch-compiled-", dir=used.roomy()) as folder:
             made = Path(folder) / "compiled.tar"
             try:

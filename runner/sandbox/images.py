@@ -8,7 +8,6 @@ once and found at once.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -23,8 +22,8 @@ from runner.config import ImageSettings
 from runner.errors import InfraError, MissingError, UsageError
 from runner.sandbox import used
 from runner.sandbox.base import python_base
-from runner.sandbox.build import Progress, build, building, image_id, pull
-from runner.sandbox.engine import Engine, faults
+from runner.sandbox.build import Progress, build, building, image_id, pull, tidy
+from runner.sandbox.engine import Engine
 from runner.sandbox.spec import LABEL
 
 # pip compares tags to the letter (PEP 600): those of each glibc up to the base image's, what asks for least first.
@@ -130,7 +129,4 @@ def _build(engine: Engine, lab: Path, wheels: Path, base: str, name: str, progre
     context: dict[str, Path] = {"Dockerfile": lab / "Dockerfile", "trial.txt": lab / "images" / "trial.txt"}
     context |= {f"wheels/{wheel.name}": wheel for wheel in wheels.iterdir()}
     build(engine, name, context, {"BASE": base}, network="none", progress=progress)
-    # What goes is room, and no reason to fail.
-    with contextlib.suppress(InfraError), faults("removing the build's intermediate image"):
-        engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}=image"]})
-        engine.api.prune_images(filters={"dangling": True, "label": [f"{LABEL}.stage=wheels"]})
+    tidy(engine, f"{LABEL}=image", f"{LABEL}.stage=wheels")

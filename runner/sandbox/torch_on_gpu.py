@@ -36,16 +36,12 @@ def look(sandbox: Sandbox, driver: str) -> Finding:
     code = volumes.archive({"prepare/__init__.py": b"", "train/train.py": PROGRAM.read_bytes()}, PLACES)
     with sandbox.box("check", "torch", code, SECONDS + 60) as box:
         trained = box.train(SECONDS, 0)
-    lines = trained.log.decode(errors="replace").strip().splitlines()
-    for line in lines:
+    for line in trained.log.decode(errors="replace").splitlines():
         if line.startswith(MARK):
             return judged(json.loads(line.removeprefix(MARK)), driver)
-    last = "".join(c for c in lines[-1] if c.isprintable())[:200] if lines else ""
-    found = f"no answer: {trained.outcome.ending}, {trained.outcome.detail}" + (f" ({last})" if last else "")
-    memory = f"{sandbox.settings.memory(gpu=bool(sandbox.gpu)):,} MB (trial.memory_mb)"
-    return finding(
-        NAME, MISSING, WANTED, found, f"it had {SECONDS:g} s and {memory}; see what nvidia-smi says there"
-    )
+    memory = sandbox.settings.memory(gpu=bool(sandbox.gpu))
+    advice = f"it had {SECONDS:g} s and {memory:,} MB (trial.memory_mb); see what nvidia-smi says there"
+    return finding(NAME, MISSING, WANTED, f"no answer: {trained.how()}", advice)
 
 
 def judged(told: Mapping[str, Any], driver: str) -> Finding:
@@ -64,28 +60,28 @@ def judged(told: Mapping[str, Any], driver: str) -> Finding:
 
 
 def _advice(told: Mapping[str, Any], error: str, driver: str) -> tuple[str, str]:
+    """What kind of finding an error is, and what to do."""
     cuda = str(told.get("cuda", ""))
+    again = "remove it (docker rmi), and: runner build"
+    state = MISSING
+    advice = (
+        "CUDA counts the GPU, and cannot use it: see what nvidia-smi and dmesg say of it; another way in is chosen"
+        " with trial.gpu_access (docs/gpu.md, Passing)"
+    )
     if "version" not in told:
-        return (
-            MISSING,
-            "the image does not have what images/trial.txt names: remove it (docker rmi), and: runner build",
-        )
-    if not cuda:
-        return MISSING, f"the image has a build for the CPU: remove it (docker rmi), and: runner build; {OTHER}"
-    if re.search(r"driver (on your system is too old|version is insufficient)", error):
+        advice = f"the image does not have what images/trial.txt names: {again}"
+    elif not cuda:
+        advice = f"the image has a build for the CPU: {again}; {OTHER}"
+    elif re.search(r"driver (on your system is too old|version is insufficient)", error):
         least = DRIVERS.get(cuda.partition(".")[0])
         newer = f"{least} or newer" if least else "a newer one"
-        return (
-            MISSING,
-            f"the machine's driver is {driver}, and CUDA {cuda} needs {newer}: upgrade it; or {OTHER}",
-        )
-    if "no kernel image" in error:
+        advice = f"the machine's driver is {driver}, and CUDA {cuda} needs {newer}: upgrade it; or {OTHER}"
+    elif "no kernel image" in error:
         has = ", ".join(told.get("architectures") or ["none"])
-        return MISSING, f"this PyTorch has code for {has}, and the GPU is of another kind: {OTHER}"
-    if re.search(r"out of memory|busy or unavailable", error, re.IGNORECASE):
-        return NOTE, "something else has the GPU: see nvidia-smi"
-    way = "another way in is chosen with trial.gpu_access (docs/gpu.md, Passing)"
-    return MISSING, f"CUDA counts the GPU, and cannot use it: see what nvidia-smi and dmesg say of it; {way}"
+        advice = f"this PyTorch has code for {has}, and the GPU is of another kind: {OTHER}"
+    elif re.search(r"out of memory|busy or unavailable", error, re.IGNORECASE):
+        state, advice = NOTE, "something else has the GPU: see nvidia-smi"
+    return state, advice
 
 
 def require(sandbox: Sandbox, driver: str) -> None:
