@@ -15,18 +15,18 @@ import pytest
 from conftest import ROOT
 
 from runner.config import ImageSettings
-from runner.sandbox.images import wheels_of
+from runner.sandbox.wheels import PIP, options
 
 DOWNLOAD = (
-    "import sys, pathlib\nfrom runner.config import ImageSettings\nfrom runner.sandbox import images\n"
+    "import sys, pathlib\nfrom runner.config import ImageSettings\nfrom runner.sandbox import wheels\n"
     "here = pathlib.Path.cwd()\n"
-    "cuda = sys.argv[1:] == ['cuda']\n"
-    "images._download(here / 'needs.txt', here / 'wheels', ImageSettings(), cuda=cuda, progress=print)\n"
+    "settings, cuda = ImageSettings(python=sys.argv[1]), sys.argv[2:] == ['cuda']\n"
+    "wheels.download(here / 'needs.txt', here / 'wheels', settings, cuda=cuda, progress=print)\n"
 )
 
 
 def download(
-    folder: Path, needs: Iterable[str], *given: str, **settings: str
+    folder: Path, needs: Iterable[str], python: str = "3.11", *given: str, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """What comes of asking for `needs`, by a pip that finds what lies in the folder `shop` only."""
     (folder / "wheels").mkdir()
@@ -34,7 +34,7 @@ def download(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "shop")}
     return subprocess.run(
-        [sys.executable, "-c", DOWNLOAD, *given],
+        [sys.executable, "-c", DOWNLOAD, python, *given],
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)} | settings,
         capture_output=True,
@@ -42,12 +42,13 @@ def download(
     )
 
 
-def wheel(shop: Path, name: str, tag: str, version: str = "1") -> None:
+def wheel(shop: Path, name: str, tag: str, version: str = "1", needs: Iterable[str] = ()) -> None:
     """A wheel of nothing, for machines of `tag`."""
     shop.mkdir(exist_ok=True)
     about = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(shop / f"{name}-{version}-{tag}.whl", "w") as file:
-        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        needed = "".join(f"Requires-Dist: {need}\n" for need in needs)
+        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}")
         file.writestr(f"{about}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
         file.writestr(f"{about}/RECORD", "")
 
@@ -69,6 +70,26 @@ def test_pip_has_room_on_a_disk_and_patience(tmp_path: Path) -> None:
     places = f"{tmp_path}/its{os.pathsep}{ROOT}"
     done = download(tmp_path, [], PYTHONPATH=places, TMPDIR=str(tmp_path), PIP_RETRIES="3")
     assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [tmp_path.name, "60", "3"], done.stderr
+
+
+HERE = sys.version_info.minor
+
+
+@pytest.mark.parametrize(
+    ("minor", "wanted"),
+    [(HERE - 1, {"old", "older"}), (HERE, {"new", "newer"}), (HERE + 1, {"new", "newer", "newest"})],
+)
+def test_what_is_needed_is_what_the_images_python_needs(tmp_path: Path, minor: int, wanted: set[str]) -> None:
+    """PyTorch 2.13 needs `triton; python_version < "3.15"`: pip asks the Python that it runs in, which may be newer."""
+    needs = [f'old; python_version < "3.{HERE}"', f'new; python_version >= "3.{HERE}"']
+    needs += [f'newer; python_full_version >= "3.{HERE}.0"', f'newest; python_version >= "3.{HERE + 1}"']
+    for name in ("old", "older", "new", "newer", "newest", "pip"):
+        wheel(tmp_path / "shop", name, "py3-none-any")
+    wheel(tmp_path / "shop", "thing", "py3-none-any", needs=needs)
+    asked = ["thing", f'older; python_full_version < "3.{HERE}.0"']
+    done = download(tmp_path, asked, f"3.{minor}")
+    assert not done.returncode, done.stderr
+    assert {path.name.split("-")[0] for path in (tmp_path / "wheels").iterdir()} == {*wanted, "thing", "pip"}
 
 
 TAGS = (
@@ -104,7 +125,7 @@ def test_a_build_for_the_cpu_is_refused_where_there_is_a_gpu(tmp_path: Path) -> 
     wheel(tmp_path / "shop", "pip", "py3-none-any")
     wheel(tmp_path / "shop", "thing", "py3-none-any", "2")
     wheel(tmp_path / "shop", "thing", "py3-none-any", "2+cpu")
-    said = download(tmp_path, ["thing==2"], "cuda").stderr
+    said = download(tmp_path, ["thing==2"], "3.11", "cuda").stderr
     assert "MissingError: the GPU would be of no use: pip chose thing-2+cpu-py3-none-any.whl" in said
     assert "PIP_CONFIG_FILE=/dev/null runner build" in said
 
@@ -124,10 +145,10 @@ def test_the_advised_command_is_one_that_pip_takes(tmp_path: Path) -> None:
 def test_pytorchs_cuda_build_and_all_that_it_needs_can_be_had(tmp_path: Path, python: str) -> None:
     """By what the index says of them; gigabytes are not fetched. A mirror's own builds for the CPU would hide it."""
     environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"}
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
+    command = [sys.executable, "-P", "-c", PIP, python, "install", "--dry-run", "--quiet", "--ignore-installed"]
     command += ["--retries", "1", "--target", str(tmp_path / "none"), "--report", str(tmp_path / "report.json")]
     done = subprocess.run(
-        [*command, *wheels_of(ImageSettings(python=python)), "-r", str(ROOT / "images" / "trial.txt"), "pip"],
+        [*command, *options(ImageSettings(python=python)), "-r", str(ROOT / "images" / "trial.txt"), "pip"],
         env=environment | {"PIP_CONFIG_FILE": os.devnull},
         capture_output=True,
         text=True,
@@ -136,4 +157,6 @@ def test_pytorchs_cuda_build_and_all_that_it_needs_can_be_had(tmp_path: Path, py
     if re.search(r"requirement (torch|pip)\S* \(from versions: none\)", done.stderr):
         pytest.skip("no package index answers here")
     assert not done.returncode, done.stderr
-    assert "nvidia_cudnn" in (tmp_path / "report.json").read_text()
+    report = (tmp_path / "report.json").read_text()
+    assert "nvidia_cudnn" in report
+    assert "triton" in report
