@@ -11,9 +11,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,31 @@ def test_no_header_proxy_or_password_of_a_home_folder_is_sent(
     assert sent, "it was asked directly, not through the proxy"
     assert b"Evil" not in b"".join(sent)
     assert b"Authorization" not in b"".join(sent)
+
+
+@pytest.mark.parametrize(
+    ("offered", "spoken"), [("1.41", "1.41"), ("1.51", "1.51"), ("1.52", "1.51"), ("1.100", "1.51")]
+)
+def test_newer_words_than_this_program_knows_are_not_spoken(offered: str, spoken: str) -> None:
+    """An engine answers everyone in the words that they ask in: those of 1.53 for what volumes take are others."""
+    asked: list[str] = []
+
+    class Engines(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            answer = json.dumps({"ApiVersion": offered}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Engines) as server:
+        threading.Thread(target=server.serve_forever).start()
+        Engine(f"tcp://127.0.0.1:{server.server_port}").close()
+        server.shutdown()
+    assert asked == ["/version", f"/v{spoken}/info", f"/v{spoken}/version"]
 
 
 @pytest.mark.engine

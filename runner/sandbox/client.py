@@ -4,6 +4,9 @@ As it comes, docker-py reads `~/.docker/config.json`: it would send the headers 
 put the proxies named there into builds, and start the credential helpers named there. A program that runs as
 the user can write that file. Here none of it is used; nor are the docker command's contexts, `~/.netrc`, or a
 proxy of the environment, which could stand between this program and an engine at a TCP address.
+
+Nor does it speak the newest words of an engine, as docker-py does when it is told `auto`, but none newer than those
+that this program was written for, like the docker command. Engines go on answering to older ones.
 """
 
 from __future__ import annotations
@@ -12,7 +15,10 @@ from typing import Any
 
 import docker
 import docker.auth
+import docker.utils
 import docker.utils.proxy
+
+NEWEST = "1.51"  # Docker 28.5's; later ones word `GET /system/df` anew
 
 
 class _NoCredentials(docker.auth.AuthConfig):
@@ -30,4 +36,5 @@ class Client(docker.APIClient):
         self._general_configs: dict[str, Any] = {}
         self._proxy_configs = docker.utils.proxy.ProxyConfig()
         self._auth_configs = _NoCredentials({"auths": {}})
-        return super()._retrieve_server_version()  # type: ignore[misc]  # its types leave it out
+        offered = super()._retrieve_server_version()  # type: ignore[misc]  # its types leave it out
+        return NEWEST if docker.utils.version_lt(NEWEST, offered) else offered
