@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import shlex
+import shutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from runner import leak
 from runner.errors import InfraError
@@ -184,6 +189,43 @@ DOCTORED: list[tuple[str, str, Doctor]] = [
     ("another seed", "environment", put("environment", "RUNNER_SEED", to="8")),
     ("a file left open", "open files", put("fds", "7", to="/var/lib/docker")),
 ]  # fmt: skip
+
+
+TUNNEL = edit("/proc/net/dev", "lo:", "tunl0: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n lo:")
+UP, POINT_TO_POINT, NO_ARP = 1, 0x10, 0x80  # netdevice(7)
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "state"),
+    [
+        ({"lo": UP, "tunl0": NO_ARP}, NOTE),
+        ({"lo": UP, "tunl0": NO_ARP | UP}, DIFFERS),
+        ({"lo": UP}, DIFFERS),
+        ({"lo": UP, "sit0": NO_ARP}, DIFFERS),
+        ({"lo": UP, "tunl0": POINT_TO_POINT | NO_ARP}, NOTE),
+    ],
+    ids=["down", "up", "unknown", "another one down", "point to point"],
+)
+def test_the_kernels_own_tunnels_are_no_network_while_they_are_down(
+    interfaces: dict[str, int], state: str
+) -> None:
+    """With the module of a tunnel loaded, each new namespace has one: tunl0, sit0 …"""
+    record = copy.deepcopy(RECORDS["docker-20.10"]["train"])
+    TUNNEL(record["raw"])
+    record["raw"]["interfaces"] = interfaces
+    assert [(one.state, one.found[:5]) for one in findings(record) if one.name == "network"] == [
+        (state, "tunl0")
+    ]
+
+
+def test_the_probe_tells_an_interface_that_is_down_from_one_that_is_up() -> None:
+    """By the kernel: loopback is down in a new namespace until someone with the right to do so raises it."""
+    if not shutil.which("ip") or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode:
+        pytest.skip("no network namespace can be made here")
+    look = f"{shlex.quote(sys.executable)} -c 'from runner.sandbox import probe; print(probe.interfaces()[\"lo\"])'"
+    command = ["unshare", "-rn", "sh", "-c", f"{look}; ip link set lo up; {look}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [int(flags) & UP for flags in done.stdout.split()] == [0, UP]
 
 
 @pytest.mark.parametrize(("name", "doctor"), [d[1:] for d in DOCTORED], ids=[d[0] for d in DOCTORED])

@@ -11,13 +11,16 @@ import base64
 import contextlib
 import ctypes
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import select
 import signal
+import socket
 import stat
+import struct
 import sys
 import zlib
 from typing import Any
@@ -72,6 +75,18 @@ def names(path: str) -> list[str]:
         return sorted(os.listdir(path))
     except OSError:
         return []
+
+
+def interfaces() -> dict[str, int]:
+    """The flags of each network interface of which the kernel tells them, by SIOCGIFFLAGS of netdevice(7)."""
+    found = {}
+    for line in (text("/proc/net/dev") or "").splitlines():
+        name, colon, _ = line.strip().partition(":")
+        request = struct.pack("16sH22x", name.encode(), 0)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            if colon:
+                found[name] = struct.unpack_from("H", fcntl.ioctl(any_socket, 0x8913, request), 16)[0]
+    return found
 
 
 def refused(number: int, arguments: tuple[int, ...]) -> str:
@@ -240,6 +255,7 @@ def look(whole: bool) -> dict[str, Any]:
         "namespaces": {name: link(f"/proc/self/ns/{name}") for name in NAMESPACES},
         "environment": dict(os.environ),
         "hostname": platform.node(),
+        "interfaces": interfaces(),
         "devices": devices(),
         "gpus": {name: text(f"{gpus}/{name}/information") for name in names(gpus)},
         "cuda": cuda(),

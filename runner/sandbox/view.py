@@ -20,6 +20,7 @@ from runner.errors import InfraError
 HEADER = re.compile(rb"VIEW (\d{10})\n")
 HEADER_BYTES = len(b"VIEW 0000000000\n")
 LARGEST = 16 << 20  # bytes of an answer
+IFF_UP = 1  # netdevice(7)
 UNLIMITED = 1 << 60  # control groups of version 1 write a number of about this size for no limit
 
 
@@ -48,7 +49,8 @@ class CgroupSeen:
 class View:
     """One container from within. status, pid1: fields of /proc/PID/status. raw: the whole answer.
 
-    limits: soft and hard limit by the kernel's name. sizes: bytes, inodes, owner, permissions by folder.
+    limits: soft and hard limit by the kernel's name. down: the interfaces that are known to be. sizes: bytes, inodes,
+    owner, permissions by folder.
     """
 
     status: Mapping[str, str]
@@ -58,6 +60,7 @@ class View:
     cgroup: CgroupSeen
     swap_bytes: int
     interfaces: tuple[str, ...]
+    down: frozenset[str]
     sizes: Mapping[str, tuple[int, int, int, int] | None]
     raw: Mapping[str, Any]
 
@@ -96,6 +99,7 @@ def of(raw: dict[str, Any]) -> View:
         interfaces=tuple(
             line.split(":")[0].strip() for line in texts["/proc/net/dev"].splitlines() if ":" in line
         ),
+        down=frozenset(name for name, flags in raw.get("interfaces", {}).items() if not flags & IFF_UP),
         sizes=sizes,
         raw=raw,
     )
