@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -114,6 +115,28 @@ def test_one_that_was_cut_short_is_filled_again(engine: Any, image: str, kind: s
     name = filled(engine, image, kind, "ef" * 32, writing(wrote), lambda said: None)
     assert len(wrote) == 1
     assert held(engine, image, name) == CONTENT | {COMPLETE: b"ef" * 32}
+
+
+class RefusedError(Exception):
+    pass
+
+
+def refused(archive: BinaryIO) -> str:
+    raise RefusedError
+
+
+def unable(archive: BinaryIO) -> str:
+    return "no compiler"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("write", [refused, unable])
+def test_one_that_is_not_filled_is_not_left_behind(
+    engine: Any, image: str, kind: str, write: Callable[[BinaryIO], str]
+) -> None:
+    with contextlib.suppress(RefusedError):
+        assert filled(engine, image, kind, "23" * 32, write, pytest.fail) == ""
+    assert [v for v in engine.api.volumes()["Volumes"] or [] if f"-{kind}-" in v["Name"]] == []
 
 
 KILLED = """

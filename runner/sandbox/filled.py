@@ -44,18 +44,24 @@ def filled(
     mine = owner.labels(kind, "filler", 3600)
     filler = f"{name}-{secrets.token_hex(3)}"
     spec = ContainerSpec(filler, image, ("true",), mounts, limits, 60, mine, payload=False)
-    with Container(engine, spec) as container:  # never started
+    # The container is never started; it holds the volume, which can be removed only after it.
+    with contextlib.ExitStack() as undo, Container(engine, spec) as container:
         if container.exists(f"/filled/{COMPLETE}"):
             return name
         with turn(f"{kind}-volume", name, say, stopped=engine.stopping.is_set):
             if container.exists(f"/filled/{COMPLETE}"):
                 return name
+            undo.callback(_remove, engine, name)
             with tempfile.TemporaryFile(dir=used.roomy()) as archive:  # without a name: a kill leaves nothing
                 if not write(archive):
                     archive.seek(0)
                     container.put("/filled", archive)
                     container.put("/filled", volumes.archive({COMPLETE: digest.encode()}))
+                    undo.pop_all()
                     return name
+    return ""
+
+
+def _remove(engine: Engine, name: str) -> None:
     with contextlib.suppress(InfraError):  # another process may be about to try the same
         volumes.remove_volume(engine, name)
-    return ""
