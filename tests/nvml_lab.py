@@ -27,6 +27,7 @@ CONSUMER = frozenset(
         "nvmlDeviceGetRetiredPages",
         "nvmlDeviceGetMigMode",
         "nvmlDeviceGetProcessUtilization",
+        "nvmlDeviceGetProcessesUtilizationInfo",
         "nvmlDeviceRegisterEvents",
     }
 )
@@ -36,6 +37,7 @@ SILENT = CONSUMER | {  # next to nothing
     "nvmlDeviceGetEnforcedPowerLimit",
     "nvmlDeviceGetClockInfo",
     "nvmlDeviceGetTemperature",
+    "nvmlDeviceGetTemperatureV",
     "nvmlDeviceGetCurrentClocksEventReasons",
     "nvmlDeviceGetCurrentClocksThrottleReasons",
     "nvmlDeviceGetComputeRunningProcesses",
@@ -71,6 +73,7 @@ class Card:
     minor: int = 0
     total_mb: int = 81_559
     used_mb: float = 45_000.0
+    reserved_mb: float = 0.0
     busy: int = 97
     watts: float = 640.0
     limit_watts: float = 700.0
@@ -121,7 +124,7 @@ class Nvml:
 
     def __getattr__(self, name: str) -> Any:
         """Constants are pynvml's; so is that a question of no card here does not exist."""
-        if name.startswith(("NVML_", "nvmlEventType")):
+        if name.startswith(("NVML_", "nvmlEventType", "nvmlMemory_")):
             return getattr(pynvml, name)
         raise AttributeError(name)
 
@@ -192,10 +195,14 @@ class Nvml:
     def nvmlDeviceGetComputeInstanceId(self, handle: Instance) -> int:
         return handle.ci
 
-    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:
-        self._card(handle, "nvmlDeviceGetMemoryInfo")
-        total, used = int(handle.total_mb * MIB), int(handle.used_mb * MIB)
-        return pynvml.c_nvmlMemory_t(total=total, used=used, free=total - used)
+    def nvmlDeviceGetMemoryInfo(self, handle: Any, version: int | None = None) -> Any:
+        card = self._card(handle, "nvmlDeviceGetMemoryInfo")
+        total, used, reserved = (int(mb * MIB) for mb in (handle.total_mb, handle.used_mb, card.reserved_mb))
+        if version == pynvml.nvmlMemory_v2:
+            if "nvmlDeviceGetMemoryInfo_v2" in card.silent:
+                raise error(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+            return pynvml.c_nvmlMemory_v2_t(total=total, used=used, reserved=reserved)
+        return pynvml.c_nvmlMemory_t(total=total, used=used + reserved, free=total - used - reserved)
 
     def nvmlDeviceGetUtilizationRates(self, handle: Any) -> Any:
         return pynvml.c_nvmlUtilization_t(
@@ -243,14 +250,17 @@ class Nvml:
     def nvmlDeviceGetGraphicsRunningProcesses_v2(self, handle: Any) -> list[Any]:
         return _processes(self._whole(handle, "nvmlDeviceGetGraphicsRunningProcesses_v2").graphics)
 
+    def nvmlDeviceGetTemperatureV(self, handle: Any, sensor: int) -> int:
+        assert sensor == pynvml.NVML_TEMPERATURE_GPU
+        return self._whole(handle, "nvmlDeviceGetTemperatureV").celsius
+
     def nvmlDeviceGetProcessUtilization(self, handle: Any, since: int) -> list[Any]:
         used = self._whole(handle, "nvmlDeviceGetProcessUtilization").used
-        if not used:
-            raise error(pynvml.NVML_ERROR_NOT_FOUND)
-        return [
-            pynvml.c_nvmlProcessUtilizationSample_t(pid=pid, timeStamp=since + 1, smUtil=percent)
-            for pid, percent in used.items()
-        ]
+        return _used(used, since, pynvml.c_nvmlProcessUtilizationSample_t)
+
+    def nvmlDeviceGetProcessesUtilizationInfo(self, handle: Any, since: int) -> list[Any]:
+        used = self._whole(handle, "nvmlDeviceGetProcessesUtilizationInfo").used
+        return _used(used, since, pynvml.c_nvmlProcessUtilizationInfo_v1_t)
 
     def nvmlDeviceGetTotalEccErrors(self, handle: Any, kind: int, counter: int) -> int:
         assert (kind, counter) == (pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, pynvml.NVML_VOLATILE_ECC)
@@ -283,6 +293,12 @@ class Nvml:
                     computeInstanceId=0xFFFFFFFF,
                 )
         raise error(pynvml.NVML_ERROR_TIMEOUT)
+
+
+def _used(used: Mapping[int, int], since: int, kind: Any) -> list[Any]:
+    if not used:
+        raise error(pynvml.NVML_ERROR_NOT_FOUND)
+    return [kind(pid=pid, timeStamp=since + 1, smUtil=percent) for pid, percent in used.items()]
 
 
 def _processes(listed: Mapping[int, float | None]) -> list[Any]:

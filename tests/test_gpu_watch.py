@@ -17,6 +17,7 @@ from runner.machine import marks, processes
 from runner.machine.device import Device, within
 from runner.machine.gpu import gpus, named
 from runner.machine.host import Clock, Host, processors
+from runner.machine.readings import Gpus
 from runner.machine.telemetry import Told, Watch
 from runner.sandbox.container import Container
 from runner.sandbox.evidence import MemoryWatch
@@ -91,10 +92,11 @@ def test_without_a_driver_there_is_none() -> None:
 
 
 def test_a_healthy_training_is_summed_up_and_has_no_mark() -> None:
-    told = watched(Nvml(Card(compute={OURS: 44_000.0}, changes={6: {"used_mb": 52_000.0, "celsius": 71}})))
+    more = {"used_mb": 52_000.0, "compute": {OURS: 51_000.0}, "celsius": 71}
+    told = watched(Nvml(Card(compute={OURS: 44_000.0}, changes={6: more})))
     gpu = told.telemetry["gpu"]
     assert told.marks == ()
-    assert told.vram_mb == gpu["memory_mb"] == 52_000.0
+    assert (told.vram_mb, gpu["own_mb"], gpu["memory_mb"]) == (51_000.0, 51_000.0, 52_000.0)
     assert (gpu["busy_mean"], gpu["watts_mean"], gpu["celsius"]) == (97.0, 640.0, 71)
     assert (gpu["sm_mhz_mean"], gpu["sm_mhz_min"]) == (1755, 1755)
     assert gpu["clocks"] == {"power cap": 1.0}
@@ -104,8 +106,39 @@ def test_a_healthy_training_is_summed_up_and_has_no_mark() -> None:
 
 
 def test_memory_is_that_of_the_gpu_of_the_training_and_of_no_other() -> None:
-    nvml = Nvml(Card(used_mb=70_000.0), Card(uuid=B, used_mb=1_500.0))
-    assert watched(nvml, B).vram_mb == 1_500.0
+    nvml = Nvml(Card(used_mb=70_000.0), Card(uuid=B, used_mb=1_500.0, compute={OURS: 1_400.0}))
+    assert watched(nvml, B).vram_mb == 1_400.0
+
+
+@pytest.mark.parametrize("ours", [None, 1.0])
+def test_memory_of_processes_that_is_not_told_is_what_is_in_use_more_than_before(ours: float | None) -> None:
+    """Of a browser's or a colleague's before the training nothing is the training's."""
+    at_work = {"used_mb": 9_000.0, "compute": {OURS: ours, 4_100_003: None}}
+    card = Card(used_mb=2_000.0, changes={4: at_work})
+    assert watched(Nvml(card)).vram_mb == (7_000.0 if ours is None else 1.0)
+
+
+def test_what_the_driver_keeps_for_itself_is_nobodys() -> None:
+    assert watched(Nvml(Card(used_mb=8.0, reserved_mb=900.0))).telemetry["gpu"]["memory_mb"] == 8.0
+    older = CONSUMER | {"nvmlDeviceGetMemoryInfo_v2"}
+    assert (
+        watched(Nvml(Card(used_mb=8.0, reserved_mb=900.0, silent=older))).telemetry["gpu"]["memory_mb"] == 908.0
+    )
+
+
+class Later(Nvml):
+    """A pynvml without what its present one says will be removed."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("nvmlDeviceGetTemperature", "nvmlDeviceGetCurrentClocksThrottleReasons"):
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+def test_a_pynvml_without_its_older_questions_is_asked_the_newer_ones() -> None:
+    gpu = watched(Later(Card(reasons=nvml_lab.HEAT))).telemetry["gpu"]
+    assert (gpu["celsius"], gpu["clocks"]) == (66, {"hardware thermal": 1.0})
+    assert [reading.temperature for reading in Gpus(Later(Card())).read()] == [66]
 
 
 def test_what_a_device_does_not_tell_is_left_out() -> None:
@@ -122,7 +155,7 @@ def test_of_an_instance_memory_is_its_own_and_the_clock_its_gpus() -> None:
     nvml = Nvml(cut_card(sm_mhz=1410))
     told = watched(nvml, nvml.cards[0].places[1].uuid)
     gpu = told.telemetry["gpu"]
-    assert told.vram_mb == 1200.0
+    assert gpu["memory_mb"] == 1200.0
     assert (gpu["sm_mhz_mean"], gpu["whole_gpu"]) == (1410, True)
     assert "busy_mean" not in gpu
 
@@ -198,6 +231,39 @@ def test_a_desktop_on_the_gpu_is_no_mark() -> None:
     assert watched(nvml).marks == ()
 
 
+@pytest.mark.parametrize(("percent", "found"), [(3, ()), (40, ("shared",))], ids=["compositor", "game"])
+@pytest.mark.parametrize("computes", [False, True])
+def test_what_draws_is_a_mark_where_it_takes_much_of_the_gpu(
+    percent: int, found: tuple[str, ...], computes: bool
+) -> None:
+    """A browser or a renderer is listed under both kinds of process."""
+    drawing = {THEIRS: 600.0}
+    card = Card(graphics=drawing, compute={OURS: 44_000.0, **(drawing if computes else {})})
+    card.used = {OURS: 90, THEIRS: percent}
+    told = watched(Nvml(card))
+    assert told.marks == found
+    assert ("others" in told.telemetry["gpu"]) == bool(found)
+
+
+def test_what_draws_and_is_busy_for_a_moment_is_no_mark() -> None:
+    card = Card(graphics={THEIRS: 600.0}, changes={5: {"used": {THEIRS: 60}}, 6: {"used": {THEIRS: 0}}})
+    assert watched(Nvml(card)).marks == ()
+
+
+def test_a_desktops_memory_excuses_no_failure() -> None:
+    nvml = Nvml(Card(graphics={THEIRS: 600.0}, used={OURS: 90}))
+    assert watched(nvml, failed=True).marks == ()
+
+
+def test_a_gpu_that_knows_the_newer_question_alone_tells_who_is_at_work() -> None:
+    """Blackwell's, with drivers from 580 on."""
+    newer = frozenset({"nvmlDeviceGetProcessUtilization"})
+    idle = Card(compute={OURS: 44_000.0, THEIRS: 900.0}, used={OURS: 99}, silent=newer)
+    assert watched(Nvml(idle)).marks == ()
+    busy = Card(compute={OURS: 44_000.0, THEIRS: 900.0}, used={OURS: 60, THEIRS: 35}, silent=newer)
+    assert watched(Nvml(busy)).marks == ("shared",)
+
+
 def test_a_process_of_which_nothing_is_known_is_nobodys() -> None:
     """One that is gone before it was looked at, or of a container in which this program runs itself."""
     nvml = Nvml(Card(silent=CONSUMER, changes={6: {"compute": {4_100_003: 10.0}}}))
@@ -257,7 +323,7 @@ def test_an_error_of_the_gpu_marks_the_training(number: int) -> None:
     assert told.telemetry["gpu"]["xids"] == [number]
 
 
-@pytest.mark.parametrize("number", [13, 31, 43, 45, 109])
+@pytest.mark.parametrize("number", [13, 31, 43, 45, 69, 109, 121, 154])
 def test_an_error_that_a_program_makes_by_itself_is_told_and_no_mark(number: int) -> None:
     told = watched(Nvml(Card(xids={5: number})), failed=True)
     assert told.marks == ()
@@ -312,7 +378,7 @@ def test_a_driver_that_does_not_answer_holds_nothing_up() -> None:
 
 
 def test_a_gpu_that_is_lost_midway_leaves_what_was_seen_before() -> None:
-    told = watched(Nvml(Card(changes={6: {"lost": True}})), looks=7)
+    told = watched(Nvml(Card(compute={OURS: 45_000.0}, changes={6: {"lost": True}})), looks=7)
     assert told.vram_mb == 45_000.0
 
 

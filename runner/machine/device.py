@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from runner.machine.gpu import Found, walk
+from runner.machine.gpu import Found, ask, memory, walk
 
 T = TypeVar("T")
 MIB = 1 << 20
@@ -84,26 +84,22 @@ class Device:
         if self._found is None:
             return Sample(now)
         nvml, own, whole = self._nvml, self._found.handle, self._found.whole
-        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, own)
-        busy = self._ask(nvml.nvmlDeviceGetUtilizationRates, own)
-        reasons = getattr(
-            nvml, "nvmlDeviceGetCurrentClocksEventReasons", nvml.nvmlDeviceGetCurrentClocksThrottleReasons
-        )
-        answer = self._ask(reasons, whole)
-        if answer is None:  # a driver from before the new name
-            answer = self._ask(nvml.nvmlDeviceGetCurrentClocksThrottleReasons, whole)
+        held = memory(nvml, own)
+        busy = self._ask("nvmlDeviceGetUtilizationRates", own)
+        reasons = "nvmlDeviceGetCurrentClocksEventReasons nvmlDeviceGetCurrentClocksThrottleReasons"
+        heat = "nvmlDeviceGetTemperature nvmlDeviceGetTemperatureV"
         return Sample(
             at=now,
             busy=None if busy is None else float(busy.gpu),
-            memory_mb=None if memory is None else memory.used / MIB,
-            watts=_thousandth(self._ask(nvml.nvmlDeviceGetPowerUsage, whole)),
-            limit_watts=_thousandth(self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit, whole)),
-            energy=_thousandth(self._ask(nvml.nvmlDeviceGetTotalEnergyConsumption, whole)),
-            sm_mhz=self._ask(nvml.nvmlDeviceGetClockInfo, whole, nvml.NVML_CLOCK_SM),
-            celsius=self._ask(nvml.nvmlDeviceGetTemperature, whole, nvml.NVML_TEMPERATURE_GPU),
-            reasons=answer,
-            compute=self._processes(nvml.nvmlDeviceGetComputeRunningProcesses, own),
-            graphics=self._processes(nvml.nvmlDeviceGetGraphicsRunningProcesses, own) or {},
+            memory_mb=None if held is None else held.used / MIB,
+            watts=_thousandth(self._ask("nvmlDeviceGetPowerUsage", whole)),
+            limit_watts=_thousandth(self._ask("nvmlDeviceGetEnforcedPowerLimit", whole)),
+            energy=_thousandth(self._ask("nvmlDeviceGetTotalEnergyConsumption", whole)),
+            sm_mhz=self._ask("nvmlDeviceGetClockInfo", whole, nvml.NVML_CLOCK_SM),
+            celsius=self._ask(heat, whole, nvml.NVML_TEMPERATURE_GPU),
+            reasons=self._ask(reasons, whole),
+            compute=self._processes("nvmlDeviceGetComputeRunningProcesses", own),
+            graphics=self._processes("nvmlDeviceGetGraphicsRunningProcesses", own) or {},
         )
 
     def counts(self) -> Counts:
@@ -111,14 +107,14 @@ class Device:
             return Counts()
         nvml, own, whole = self._nvml, self._found.handle, self._found.whole
         kind = (nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC)
-        ecc = self._ask(nvml.nvmlDeviceGetTotalEccErrors, own, *kind)
+        ecc = self._ask("nvmlDeviceGetTotalEccErrors", own, *kind)
         if ecc is None and own is not whole:
-            ecc = self._ask(nvml.nvmlDeviceGetTotalEccErrors, whole, *kind)
-        rows = self._ask(nvml.nvmlDeviceGetRemappedRows, whole)  # Ampere and newer
+            ecc = self._ask("nvmlDeviceGetTotalEccErrors", whole, *kind)
+        rows = self._ask("nvmlDeviceGetRemappedRows", whole)  # Ampere and newer
         if rows is not None:
             return Counts(ecc, int(rows[0]) + int(rows[1]))
         causes = (0, 1)  # several errors that were corrected, one that was not
-        pages = [self._ask(nvml.nvmlDeviceGetRetiredPages, whole, cause) for cause in causes]
+        pages = [self._ask("nvmlDeviceGetRetiredPages", whole, cause) for cause in causes]
         told = [len(page) for page in pages if page is not None]
         return Counts(ecc, sum(told) if told else None)
 
@@ -131,7 +127,7 @@ class Device:
             return None
         nvml, found = self._nvml, []
         for _ in range(EVENTS):
-            event = self._ask(nvml.nvmlEventSetWait_v2, self._events, 0)
+            event = self._ask("nvmlEventSetWait_v2", self._events, 0)
             if event is None:
                 break
             place = int(event.gpuInstanceId)
@@ -144,16 +140,21 @@ class Device:
     def used_by(self) -> dict[int, float] | None:
         """Percent of the device's time that each process took, the highest since the last time it was asked.
 
-        None where the device does not tell, as under MIG and on many that are no data-centre GPUs.
+        None where the device does not tell, as under MIG. Newer GPUs and drivers answer the newer question alone.
         """
         if self._found is None:
             return None
-        nvml = self._nvml
-        try:
-            samples = nvml.nvmlDeviceGetProcessUtilization(self._found.handle, self._seen)
-        except nvml.NVMLError as error:  # pynvml raises "success" where there is none
-            return {} if error.value in (nvml.NVML_SUCCESS, nvml.NVML_ERROR_NOT_FOUND) else None
-        except Exception:
+        nvml, samples = self._nvml, None
+        for question in ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo"):
+            try:
+                samples = getattr(nvml, question)(self._found.handle, self._seen)
+                break
+            except nvml.NVMLError as error:  # pynvml raises "success" where there is none
+                if error.value in (nvml.NVML_SUCCESS, nvml.NVML_ERROR_NOT_FOUND):
+                    return {}
+            except Exception:  # pynvml's own, of a driver older than itself
+                continue
+        if samples is None:
             return None
         used: dict[int, float] = {}
         for one in samples:
@@ -177,19 +178,14 @@ class Device:
                 self._events = events
         return found
 
-    def _processes(self, question: Callable[[Any], Any], handle: Any) -> dict[int, float | None] | None:
-        listed = self._ask(question, handle)
-        if listed is None:  # pynvml says so of a driver from before the third version of the question (R510)
-            listed = self._ask(getattr(self._nvml, f"{question.__name__}_v2"), handle)
+    def _processes(self, question: str, handle: Any) -> dict[int, float | None] | None:
+        listed = self._ask(f"{question} {question}_v2", handle)  # the second for drivers before R510
         if listed is None:
             return None
         return {int(p.pid): None if p.usedGpuMemory is None else p.usedGpuMemory / MIB for p in listed}
 
-    def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return question(*arguments)
-        except Exception:  # NVML's errors; pynvml's own, of a driver older than itself, are none of them
-            return None
+    def _ask(self, questions: str, *arguments: Any) -> Any:
+        return ask(self._nvml, questions, *arguments)
 
 
 def within(seconds: float, question: Callable[[], T]) -> T | None:

@@ -37,6 +37,23 @@ class Found:
     whole: Any
 
 
+def ask(nvml: Any, questions: str, *arguments: Any) -> Any:
+    """The first answer to `questions`, pynvml's names in the order in which they are asked; None where there is none.
+
+    A driver may not know a newer one, nor pynvml an older one, and most devices tell only some things.
+    """
+    for question in questions.split():
+        with contextlib.suppress(Exception):  # NVML's errors, and pynvml's own, of a driver older than itself
+            return getattr(nvml, question)(*arguments)
+    return None
+
+
+def memory(nvml: Any, handle: Any) -> Any:
+    """What NVML tells of a device's memory. Its second version leaves out what the driver keeps for itself (R510)."""
+    newer = ask(nvml, "nvmlDeviceGetMemoryInfo", handle, nvml.nvmlMemory_v2)
+    return ask(nvml, "nvmlDeviceGetMemoryInfo", handle) if newer is None else newer
+
+
 def driver_loaded(root: Path = Path("/")) -> bool:
     """Whether NVIDIA's driver is: where no GPU answers then, something is broken, or an upgrade not finished."""
     return any((root / path).exists() for path in ("dev/nvidiactl", "proc/driver/nvidia/version"))

@@ -44,7 +44,11 @@ SLOW_SHARE, SLOW_LOOKS = 0.05, 2
 # Errors that a program makes by itself: 13 a kernel's exception, 31 a page fault, 43 and 45 its end for these, 68 of
 # the video unit, 109 a switch of contexts that took too long. The GPU is well after them; NVIDIA's own device plugin
 # for Kubernetes passes over the same six. A proposal with a broken kernel must not be able to call itself innocent.
-OF_PROGRAMS = frozenset({13, 31, 43, 45, 68, 109})
+# NVIDIA's catalog of Xids has the application looked at for 11, 25, 37, 69 and 80 as well.
+OF_PROGRAMS = frozenset({11, 13, 25, 31, 37, 43, 45, 68, 69, 80, 109})
+# No errors, by the same catalog: 106 and 107 tests, 121 one that was corrected between processor and GPU, 154 what is
+# to be done about another one, which is told by itself (from R570 on also after 109).
+NOTICES = frozenset({106, 107, 121, 154})
 # Of a CPU that is not idle (5 %) others took so much that the training had that much less.
 IDLE, OTHERS, LEAST_SECONDS = 0.05, 0.15, 5.0
 SWAPPED_MB = 5.0  # a second, read back from swap, over all of the training: a window that wakes up takes less
@@ -62,7 +66,7 @@ def throttled(slow: int, looks: int) -> bool:
 
 def of_hardware(xids: Collection[int]) -> list[int]:
     """Those of the driver's errors that no program makes by itself, each once."""
-    return sorted(set(xids) - OF_PROGRAMS)
+    return sorted(set(xids) - OF_PROGRAMS - NOTICES)
 
 
 def overloaded(idle: float, others: float, seconds: float) -> bool:

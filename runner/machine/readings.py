@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import MissingError
-from runner.machine.gpu import Found, named, walk
+from runner.machine.gpu import Found, ask, memory, named, walk
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,14 @@ class Gpus:
 
     def _one(self, found: Found) -> GpuReading:
         nvml = self._nvml
-        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, found.handle)
-        busy = self._ask(nvml.nvmlDeviceGetUtilizationRates, found.handle)
-        watts = self._ask(nvml.nvmlDeviceGetPowerUsage, found.whole)
+        held = memory(nvml, found.handle)
+        busy = ask(nvml, "nvmlDeviceGetUtilizationRates", found.handle)
+        watts = ask(nvml, "nvmlDeviceGetPowerUsage", found.whole)
+        heat = "nvmlDeviceGetTemperature nvmlDeviceGetTemperatureV"
         return GpuReading(
             busy=None if busy is None else float(busy.gpu),
-            memory_used=None if memory is None else int(memory.used),
-            memory_total=None if memory is None else int(memory.total),
-            temperature=self._ask(nvml.nvmlDeviceGetTemperature, found.whole, nvml.NVML_TEMPERATURE_GPU),
+            memory_used=None if held is None else int(held.used),
+            memory_total=None if held is None else int(held.total),
+            temperature=ask(nvml, heat, found.whole, nvml.NVML_TEMPERATURE_GPU),
             watts=None if watts is None else watts / 1000,
         )
-
-    def _ask(self, question: Any, *arguments: Any) -> Any:
-        try:
-            return question(*arguments)
-        except self._nvml.NVMLError:
-            return None

@@ -6,6 +6,7 @@ Kept as sums and extremes: a training may be a week long.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,26 +17,34 @@ from runner.machine.processes import name_of
 SHOWN = 4  # of others' processes, named
 MANY = 256  # of others' processes and of the driver's errors, remembered
 AT_WORK = 50  # percent
+DESKTOP = 10.0  # percent over all of a training: a compositor takes less, a game or a renderer more
 
 
 @dataclass
 class Other:
     """A process on the GPU that is not the training's. memory_mb, percent: the most it took, None where not told.
 
-    An idle process that holds memory slows nothing down; one whose use is not told is taken to be at work.
+    desktop: it draws, and so is there all the time. sum: of the percents of all looks.
     """
 
     pid: int
     memory_mb: float | None
     percent: float | None
+    desktop: bool = False
+    sum: float = 0.0
 
-    @property
-    def busy(self) -> bool:
+    def busy(self, looks: int) -> bool:
+        """An idle process that holds memory slows nothing down; one whose use is not told is taken to be at work.
+
+        Not so one that draws: only if it is told to have taken much in `looks`.
+        """
+        if self.desktop:
+            return self.sum > DESKTOP * looks
         return self.percent is None or self.percent > 0
 
     @property
     def holds(self) -> bool:
-        return self.memory_mb is None or self.memory_mb > 0
+        return not self.desktop and (self.memory_mb is None or self.memory_mb > 0)
 
 
 class Tally:
@@ -89,6 +98,8 @@ class Seen:
     def __init__(self) -> None:
         self.seconds = Tally()  # that looks took
         self.own: set[int] = set()
+        self._own_mb = Tally()  # of all its processes together, at looks that tell of each
+        self._before_mb = 0.0  # in use when it began
         self.others: dict[int, Other] = {}
         self.xids: set[int] = set()
         self.reasons: Counter[int] = Counter()  # looks by what they told of the clock
@@ -113,17 +124,40 @@ class Seen:
         if len(self.xids) < MANY:
             self.xids.update(heard)
 
-    def other(self, pid: int, memory: float | None, percent: float | None) -> None:
+    def before(self, sample: Sample) -> None:
+        """The look before the training's first."""
+        self._before_mb = sample.memory_mb or 0.0
+
+    def ours(self, listed: Mapping[int, float | None]) -> None:
+        """MiB by process of the training, of those that are on the GPU now."""
+        self.own.update(listed)
+        told = [memory for memory in listed.values() if memory is not None]
+        if told and len(told) == len(listed):
+            self._own_mb.add(sum(told))
+
+    def other(self, pid: int, memory: float | None, percent: float | None, *, desktop: bool) -> None:
         if pid not in self.others and len(self.others) >= MANY:
             return
         was = self.others.get(pid, Other(pid, memory, percent))
         most = max((p for p in (percent, was.percent) if p is not None), default=None)
         held = max((m for m in (memory, was.memory_mb) if m is not None), default=None)
-        self.others[pid] = Other(pid, held, most)
+        self.others[pid] = Other(pid, held, most, desktop, was.sum + (percent or 0.0))
+
+    def shared(self, *, failed: bool) -> bool:
+        """Whether others may have slowed it down or, where it failed, have held the memory that it wanted."""
+        return any(other.busy(self._looks) or (failed and other.holds) for other in self.others.values())
 
     @property
     def memory(self) -> float | None:
+        """MiB in use on the whole device, by whomever."""
         return _rounded(self._told["memory_mb"].most, 1)
+
+    @property
+    def own_memory(self) -> float | None:
+        """The training's own MiB; by what is in use more than before, where the device tells of no process."""
+        whole = self._told["memory_mb"].most
+        more = None if whole is None else max(0.0, whole - self._before_mb)
+        return _rounded(more if self._own_mb.most is None else self._own_mb.most, 1)
 
     @property
     def slow(self) -> int:
@@ -134,8 +168,10 @@ class Seen:
         """whole: whether clocks and power are of more than the training's own part, a MIG instance."""
         told = self._told
         took = self.seconds.mean
+        others = [one for one in self.others.values() if one.busy(self._looks) or not one.desktop]
         return {
             "memory_mb": self.memory,
+            "own_mb": self.own_memory,
             "busy_mean": _rounded(told["busy"].mean, 1),
             "busy_peak": told["busy"].most,
             "watts_mean": _rounded(told["watts"].mean, 1),
@@ -147,8 +183,8 @@ class Seen:
             "celsius": told["celsius"].most,
             "clocks": self._clocks(),
             "whole_gpu": whole or None,
-            "others": [_named(other) for other in list(self.others.values())[:SHOWN]],
-            "others_count": len(self.others),
+            "others": [_named(other) for other in others[:SHOWN]],
+            "others_count": len(others),
             "xids": sorted(self.xids)[:16],
             "looks": self._looks,
             "look_ms": None if took is None else round(1000 * took, 2),

@@ -28,7 +28,7 @@ STUCK = 2.0  # seconds that the last look may take before it is left to itself
 
 @dataclass(frozen=True)
 class Told:
-    """telemetry: JSON-serialisable, rounded. marks: why the training is not to be believed. vram_mb: its peak."""
+    """telemetry: JSON-serialisable, rounded. marks: why the training is not to be believed. vram_mb: its own peak."""
 
     telemetry: Mapping[str, Any] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
@@ -127,7 +127,9 @@ class Watch:
             self._device.xids()  # what happened before is not this training's
             self._device.used_by()
             self._counts = self._device.counts()
-            self._before = frozenset(self._device.sample().compute or ())
+            sample = self._device.sample()
+            self._seen.before(sample)
+            self._before = frozenset({**sample.graphics, **(sample.compute or {})})
 
     def _count(self) -> None:
         """What the device has heard and counted until now."""
@@ -144,14 +146,15 @@ class Watch:
         self._seen.add(sample)
         self._seen.hear(self._device)
         used = self._device.used_by()
-        for pid, memory in (sample.compute or {}).items():
-            if pid in sample.graphics:
-                continue  # a desktop's own, there all the time
+        ours: dict[int, float | None] = {}
+        for pid, memory in {**sample.graphics, **(sample.compute or {})}.items():
             whose = self._whose(pid)
             if whose == "ours":
-                self._seen.own.add(pid)
+                ours[pid] = memory
             elif whose == "others":
-                self._seen.other(pid, memory, None if used is None else used.get(pid, 0.0))
+                percent = None if used is None else used.get(pid, 0.0)
+                self._seen.other(pid, memory, percent, desktop=pid in sample.graphics)
+        self._seen.ours(ours)
 
     def _whose(self, pid: int) -> str:
         """`ours`, `others`, or "" for a process that is gone or of which nothing can be said."""
@@ -195,7 +198,7 @@ class Watch:
             gpu["ecc"], gpu["retired"] = self._grown("ecc"), self._grown("retired")
             gpu["unanswered"] = int(self._stuck)
             telemetry["gpu"] = {name: value for name, value in gpu.items() if value not in (None, 0, {}, [])}
-            if any(other.busy or (failed and other.holds) for other in seen.others.values()):
+            if seen.shared(failed=failed):
                 found.append(marks.SHARED)
             if marks.throttled(seen.slow, seen.reasons.total()):
                 found.append(marks.THROTTLED)
@@ -203,7 +206,7 @@ class Watch:
         if self._host is not None:
             telemetry["host"], more = self._host.told(self._ended - self._began)
             found += more
-        return Told(_finite(telemetry), tuple(found), seen.memory)
+        return Told(_finite(telemetry), tuple(found), seen.own_memory)
 
 
 def _finite(raw: Any) -> Any:
