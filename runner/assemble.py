@@ -15,7 +15,7 @@ from typing import Any
 from runner import data
 from runner.errors import MissingError
 from runner.lab import Lab, scoring_digest
-from runner.machine.gpu import Gpu, driver_loaded, gpus, named
+from runner.machine.gpu import Gpu, driver_loaded, gpus, named, windows_beneath
 from runner.machine.several import Slot, chosen
 from runner.parts import Watcher
 from runner.pinned import refuse_other_pins, told_of
@@ -109,7 +109,7 @@ def _slots(lab: Lab, engine: Engine, wanted: str) -> list[Slot]:
         return [Slot("", choose_gpu(device))]
     count = int(engine.raw.get("NCPU") or 1)
     processors = sorted(os.sched_getaffinity(0)) if engine.local else range(count)
-    return chosen(wanted, [] if wanted.startswith("cpu") else gpus(), device, processors)
+    return chosen(wanted, [] if wanted.startswith("cpu") else _gpus(), device, processors)
 
 
 def _assembled(lab: Lab, engines: list[Engine], slots: list[Slot], watcher: Watcher) -> Workshop:
@@ -166,13 +166,25 @@ def choose_gpu(device: str) -> Gpu | None:
     """
     if device == "cpu":
         return None
-    found = named(gpus(), os.environ.get("AUTORESEARCH_GPU", ""))
+    found = named(_gpus(), os.environ.get("AUTORESEARCH_GPU", ""))
     if not found and device == "cuda":
         raise MissingError(
             "trial.device is cuda, and no NVIDIA GPU answers on this machine",
             "See nvidia-smi; or set trial.device to auto or cpu in runner.toml",
         )
     return found[0] if found else None
+
+
+def _gpus() -> list[Gpu]:
+    """Raises MissingError where they cannot be told apart inside a container."""
+    found = gpus()
+    if found and windows_beneath():
+        raise MissingError(
+            f"the {found[0].name} of this machine cannot be passed: Linux inside Windows (WSL2) has one device for all"
+            " GPUs, so that exactly one could not be seen to be inside",
+            'Use Linux by itself; or train on the processor: [trial] device = "cpu" in runner.toml',
+        )
+    return found
 
 
 def _cpu() -> str:

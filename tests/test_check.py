@@ -430,6 +430,19 @@ def test_with_nodes_no_file_is_mounted_that_was_not_named() -> None:
     assert names(by_nodes(record), DIFFERS) == {"other mounts"}
 
 
+# What the toolkit mounts for `compute` and `utility`; source: libnvidia-container, nvc_info.c.
+PROGRAMS = ("nvidia-smi", "nvidia-debugdump", "nvidia-persistenced", "nv-fabricmanager", "nvidia-cuda-mps-control",
+            "nvidia-cuda-mps-server")  # fmt: skip
+PARTS = ("libnvidia-ml", "libnvidia-cfg", "libnvidia-nscq", "libcuda", "libcudadebugger", "libnvidia-opencl",
+         "libnvidia-gpucomp", "libnvidia-ptxjitcompiler", "libnvidia-nvvm", "libnvidia-tileiras")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *(f"lib/{name}.so.580.95.05" for name in PARTS)])
+def test_what_the_toolkit_mounts_of_the_driver_is_no_part_of_the_machine(name: str) -> None:
+    at = f"/usr/{name}" if name.startswith("lib") else f"/usr/bin/{name}"
+    assert names(findings(with_gpu(mounts=(f"{at} ro,nosuid,nodev",)), gpu=GPU), DIFFERS) == set()
+
+
 def test_a_writable_part_of_the_driver_is_named() -> None:
     record = with_gpu(mounts=("/usr/bin/nvidia-smi rw,nosuid",))
     assert names(findings(record, gpu=GPU), DIFFERS) == {"other mounts"}

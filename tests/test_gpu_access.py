@@ -82,11 +82,13 @@ def test_what_is_wanted_is_taken_where_it_is_there(mode: str) -> None:
         (ELSEWHERE, "nodes", "another machine"),
         (ELSEWHERE, "auto", "no runtime nvidia in the engine, and no nvidia-container-runtime-hook by the engine"),
         (replace(BARE, nodes={**NODES, "/dev/nvidia0": (0o660, "/dev/nvidia0")}), "auto", "by other users"),
+        (replace(TOOLKIT, nodes={**NODES, "/dev/nvidia0": (0o660, "/dev/nvidia0")}), "toolkit", "DeviceFileMode=0666"),
+        (replace(CDI, nodes={**NODES, "/dev/nvidia0": (0o660, "/dev/nvidia0")}), "cdi", "by other users"),
         (replace(BARE, nodes={"/dev/nvidia0": NODES["/dev/nvidia0"]}), "nodes", "nvidia-modprobe"),
         (replace(BARE, libraries=HOST[1:]), "nodes", "no libcuda.so.1 of driver"),
     ],
     ids=["no toolkit", "podman", "old docker", "old podman", "off", "no name", "elsewhere", "nothing elsewhere",
-         "closed node", "no uvm", "no libcuda"],
+         "closed node", "closed to the toolkit's", "closed to cdi's", "no uvm", "no libcuda"],
 )  # fmt: skip
 def test_what_is_missing_is_said(facts: Facts, wanted: str, words: str) -> None:
     with pytest.raises(MissingError, match=UUID) as raised:

@@ -24,7 +24,7 @@ from runner.sandbox import gpu_facts, inside
 from runner.sandbox.box import Sandbox
 from runner.sandbox.engine import Engine
 from runner.sandbox.finding import DIFFERS, OK, Finding
-from runner.sandbox.gpu_access import plan_access
+from runner.sandbox.gpu_access import Facts, plan_access
 from runner.sandbox.gpu_words import DRIVER_LIBRARIES, GpuAccess
 from runner.sandbox.images import image_name
 
@@ -126,6 +126,16 @@ def test_the_second_gpu_is_the_second_and_not_the_first(
 
 
 # As it should not be
+
+
+def test_a_docker_that_was_started_before_its_toolkit_says_what_to_do(sandbox: Sandbox) -> None:
+    """The hook's file is there, and Docker, which looks for it when it starts, knows nothing of it."""
+    if sandbox.engine.info.name != "docker" or "nvidia" in sandbox.engine.raw["Runtimes"]:
+        pytest.skip("this engine answers such requests, or ignores them")
+    facts = Facts(version=(20, 10, 24), hook="/usr/bin/nvidia-container-runtime-hook")
+    with pytest.raises(MissingError, match="nobody to answer its request for a GPU") as raised:
+        look(with_gpu(sandbox, plan_access(facts, Gpu(), "toolkit")))
+    assert "systemctl restart docker" in raised.value.advice
 
 
 def nothing(body: dict[str, Any]) -> None:

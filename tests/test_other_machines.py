@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from runner import assemble
 from runner.config import TrialSettings
-from runner.errors import InfraError
+from runner.errors import InfraError, MissingError
 from runner.jobs import check_machine
-from runner.machine.gpu import driver_loaded
+from runner.machine.gpu import Gpu, driver_loaded, windows_beneath
 from runner.sandbox import engine, used
 from runner.sandbox.build import tidy, written
 from runner.sandbox.finding import NOTE, OK
@@ -126,6 +127,22 @@ def test_a_driver_that_is_loaded_is_seen_where_no_gpu_answers(tmp_path: Path, pa
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).touch()
     assert driver_loaded(tmp_path)
+
+
+def test_a_gpu_beneath_windows_is_refused_and_the_processor_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "dxg").touch()
+    monkeypatch.setattr(assemble, "gpus", lambda: [Gpu("GPU-1", "NVIDIA GeForce RTX 4090", 24_564, "591.59")])
+    monkeypatch.setattr(assemble, "windows_beneath", lambda: windows_beneath(tmp_path))
+    for device in ("auto", "cuda"):
+        with pytest.raises(MissingError, match=r"RTX 4090 of this machine .*WSL2") as raised:
+            assemble.choose_gpu(device)
+        assert 'device = "cpu"' in raised.value.advice
+    assert assemble.choose_gpu("cpu") is None
+    (tmp_path / "dev" / "nvidiactl").touch()
+    assert assemble.choose_gpu("auto") is not None
 
 
 def test_the_check_tells_of_it_and_is_content_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:

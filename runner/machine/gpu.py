@@ -59,6 +59,11 @@ def driver_loaded(root: Path = Path("/")) -> bool:
     return any((root / path).exists() for path in ("dev/nvidiactl", "proc/driver/nvidia/version"))
 
 
+def windows_beneath(root: Path = Path("/")) -> bool:
+    """Whether this is Linux inside Windows (WSL2), where every GPU is behind one device and none has its own."""
+    return (root / "dev/dxg").exists() and not (root / "dev/nvidiactl").exists()
+
+
 def gpus(nvml: Any = None) -> list[Gpu]:
     """The GPUs of this machine in NVML's order; empty without a driver, a device, or the right to see them.
 

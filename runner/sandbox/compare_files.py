@@ -19,7 +19,7 @@ EMPTY_KINDS = {"tmpfs", "ramfs"}
 DEVICES = {"null": "c 1:3", "zero": "c 1:5", "full": "c 1:7", "random": "c 1:8", "urandom": "c 1:9", "tty": "c 5:0",
            "pts/ptmx": "c 5:2", "ptmx": "c 5:2"}  # fmt: skip
 TERMINAL = re.compile(r"/dev/(console|pts/\d+)")
-GPU_MOUNTS = re.compile(r"(?i).*(nvidia|/lib(cuda|nv)|/dev/dri).*")
+GPU_MOUNTS = re.compile(r"(?i).*(nvidia|/nv-fabricmanager|/lib(cuda|nv)|/dev/dri).*")
 ENGINE_SOCKETS = re.compile(r".*/(docker|podman|containerd|crio|buildkitd)[^/]*\.sock")
 UPGRADE = "the engine ignored it: upgrade it, or use another (docs/security.md, Engines)"
 

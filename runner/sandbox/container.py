@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import docker.errors
 import requests.exceptions
 
-from runner.errors import InfraError
+from runner.errors import InfraError, MissingError
 from runner.interrupts import held_back
 from runner.sandbox import scratch
 from runner.sandbox import spec as specs
@@ -28,13 +28,21 @@ from runner.sandbox.stream import Attached
 
 TICK = 0.25  # seconds between looks at a container under way
 WHOLE, LOOKS = b"\n.whole.", 10  # around the answer of a command in a keeper; how often it is asked for
+NO_DRIVER = "could not select device driver"  # Docker's words
+FOR_NO_DRIVER = (
+    "Docker has nobody to answer its request for a GPU: the NVIDIA Container Toolkit was installed after it was"
+    " started, or is not set up for it",
+    "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker\n"
+    'Without the toolkit: [trial] gpu_access = "nodes" in runner.toml; see docs/gpu.md, Passing',
+)
 GONE_WITHIN = 20.0  # seconds that a killed container may take to be gone before it is the engine's fault
 
 
 class Container:
     """A context manager: created on entering, removed with its anonymous volumes on leaving, whatever happens.
 
-    Raises InfraError where the engine fails. Never raises for what the program inside does.
+    Raises InfraError where the engine fails, MissingError where it cannot give a GPU. Never raises for what the program
+    inside does.
     """
 
     def __init__(self, engine: Engine, spec: specs.ContainerSpec) -> None:
@@ -88,7 +96,12 @@ class Container:
 
     def start(self) -> None:
         with faults(f"starting the container {self.spec.name}"):
-            self._api.start(self.id)
+            try:
+                self._api.start(self.id)
+            except docker.errors.APIError as error:
+                if NO_DRIVER in str(error.explanation):
+                    raise MissingError(*FOR_NO_DRIVER) from None
+                raise
         self.started = time.monotonic()
         self._watch = MemoryWatch(self._engine, self.id)
 

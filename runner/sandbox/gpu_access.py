@@ -60,7 +60,7 @@ class Library:
 class Facts:
     """What a machine and its engine have. Files are looked at only where the engine is on this machine.
 
-    runtimes: the engine's, by name. hook: the path of the toolkit's hook or command, empty without. toolkit: its
+    runtimes: the engine's, by name. hook: the path of the toolkit's hook, empty without. toolkit: its
     version, empty where it is not known. cdi: the engine takes CDI requests. cdi_names: of devices, whole. nodes:
     permissions and path on the host of device nodes, by their usual path. capabilities: minor numbers of MIG's, by
     their path below /proc/driver/nvidia/capabilities. machine: ELF's number of this machine's processor.
@@ -109,7 +109,7 @@ def _no_toolkit(facts: Facts, gpu: Assigned) -> str:
     if facts.engine != "docker":
         return f"{facts.engine} does not answer its device requests"
     if "nvidia" in facts.runtimes or facts.hook:
-        return ""
+        return _closed(facts, gpu)
     where = "on this machine" if facts.local else "by the engine"
     return f"no runtime nvidia in the engine, and no nvidia-container-runtime-hook {where}"
 
@@ -130,7 +130,7 @@ def _no_cdi(facts: Facts, gpu: Assigned) -> str:
     if not facts.cdi:
         return 'the engine has it turned off ({"features": {"cdi": true}} in /etc/docker/daemon.json)'
     if f"{CDI_KIND}={gpu.uuid}" in facts.cdi_names:
-        return ""
+        return _closed(facts, gpu)
     known = sorted(name for name in facts.cdi_names if name.startswith(f"{CDI_KIND}="))
     make = "sudo nvidia-ctk cdi generate --device-name-strategy=uuid --output=/etc/cdi/nvidia.yaml"
     return f"no specification names {CDI_KIND}={gpu.uuid} ({', '.join(known[:4]) or 'none of a GPU'}; {make})"
@@ -161,6 +161,21 @@ def _wanted_nodes(facts: Facts, gpu: Assigned) -> list[tuple[str, int]]:
     return [(path, READ_WRITE) for path in own] + [(path, READ) for path in caps]
 
 
+def _closed(facts: Facts, gpu: Assigned) -> str:
+    """Which of the device nodes that are there others may not open; every way passes them on with their rights."""
+    try:
+        wanted = _wanted_nodes(facts, gpu)
+    except KeyError:
+        return ""
+    closed = [path for path, need in wanted if path in facts.nodes and facts.nodes[path][0] & need != need]
+    if not closed:
+        return ""
+    return (
+        f"{', '.join(closed)} cannot be opened by other users, as whom trials run (uid {PAYLOAD_UID}): options nvidia"
+        " NVreg_DeviceFileMode=0666 in /etc/modprobe.d, without a line that says otherwise, and a restart"
+    )
+
+
 def _no_nodes(facts: Facts, gpu: Assigned) -> str:
     if not facts.local:
         return "the engine is on another machine, whose device nodes and libraries are not known here"
@@ -171,9 +186,8 @@ def _no_nodes(facts: Facts, gpu: Assigned) -> str:
     absent = [path for path, _ in wanted if path not in facts.nodes]
     if absent:
         return f"no device node {', '.join(absent)} (sudo nvidia-modprobe -u -c=0 makes them)"
-    closed = [path for path, need in wanted if facts.nodes[path][0] & need != need]
-    if closed:
-        return f"{', '.join(closed)} cannot be opened by other users, as whom trials run (uid {PAYLOAD_UID})"
+    if closed := _closed(facts, gpu):
+        return closed
     chosen = _libraries(facts, gpu)
     lost = [name for name in NEEDED if name not in chosen]
     if lost:

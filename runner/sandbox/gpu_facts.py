@@ -23,7 +23,7 @@ from runner.sandbox.gpu_access import CDI_KIND, NEEDED, WELCOME, Assigned, Facts
 from runner.sandbox.gpu_words import GpuAccess
 
 FOLDERS = ("usr/bin", "usr/local/bin", "usr/sbin", "usr/local/nvidia/toolkit")
-HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-cli")
+HOOK = "nvidia-container-runtime-hook"  # which Docker looks for when it starts
 TELLING = ("nvidia-ctk", "nvidia-cdi-hook", "nvidia-container-cli")  # of their version
 CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
 SPEC_BYTES = 8 << 20
@@ -64,7 +64,7 @@ def of_machine(name: str, version: str, info: Mapping[str, Any], root: Path | No
     return replace(
         facts,
         cdi_names=facts.cdi_names or frozenset(cdi_names(root, folders)),
-        hook=next(iter(_programs(root, HOOKS)), ""),
+        hook=next(_programs(root, (HOOK,)), ""),
         toolkit=toolkit_version(root),
         nodes=nodes(root),
         capabilities=capabilities(root),

@@ -79,7 +79,7 @@ def _advice(told: Mapping[str, Any], error: str, driver: str) -> tuple[str, str]
     elif "no kernel image" in error:
         has = ", ".join(told.get("architectures") or ["none"])
         advice = f"this PyTorch has code for {has}, and the GPU is of another kind: {OTHER}"
-    elif re.search(r"out of memory|busy or unavailable", error, re.IGNORECASE):
+    elif re.search(r"out of memory|CUBLAS_STATUS_ALLOC_FAILED|busy or unavailable", error, re.IGNORECASE):
         state, advice = NOTE, "something else has the GPU: see nvidia-smi"
     return state, advice
 
