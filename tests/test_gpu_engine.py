@@ -112,6 +112,16 @@ def test_the_drivers_libraries_are_inside_read_only_and_are_all_of_the_host_that
     assert sorted(of_host) == sorted(f"{DRIVER_LIBRARIES}/{name}" for name in LIBRARIES)
 
 
+def test_a_gpus_models_have_room_for_their_checkpoints(sandbox: Sandbox, machine: Path) -> None:
+    """The new one lies beside the old one, and train.py's are half a gigabyte on a large GPU, proposals' more."""
+    settings = replace(sandbox.settings, out_mb=0)
+    for access, room in ((by_nodes(machine), "8192"), (None, "1024")):
+        own = Sandbox(sandbox.engine, sandbox.image, settings, sandbox.data_volume, access)
+        [seen] = look(own)
+        [told] = [found for found in seen.findings if found.name == "size of /out"]
+        assert (told.state, told.expected.split()[0]) == (OK, room)
+
+
 def test_the_second_gpu_is_the_second_and_not_the_first(
     sandbox: Sandbox, machine: Path, tmp_path: Path
 ) -> None:

@@ -72,7 +72,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "sample.temperature": (0, 10),
     "sample.seed": (0, (1 << 31) - 1),
 }
-_ZERO = {"trial.memory_mb"}  # below its range, for what the machine suggests
+_ZERO = {"trial.memory_mb", "trial.out_mb"}  # below their range, for what the machine suggests
 _TEXTS = tuple[str, ...]
 _MANY, _LONG = 8, 1000  # texts in a list, characters of each
 

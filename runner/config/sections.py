@@ -34,7 +34,7 @@ class TrialSettings:
     memory_mb: int = 0  # memory and swap together; 0: 4,096 on the CPU, 24,576 beside a GPU
     cpus: float = 0.0  # 0: all of the machine's
     pids: int = 512
-    out_mb: int = 1024  # what a trial may leave under /out
+    out_mb: int = 0  # what a trial may leave under /out, in memory; 0: 1,024 on the CPU, 8,192 beside a GPU
     out_files: int = 1000
     tmp_mb: int = 512  # /tmp, in memory
     shm_mb: int = 512  # /dev/shm
@@ -48,6 +48,10 @@ class TrialSettings:
     def memory(self, *, gpu: bool) -> int:
         """MiB of a payload. A GPU's libraries, its pinned memory and the processes that compile take gigabytes."""
         return self.memory_mb or (24_576 if gpu else 4096)
+
+    def out(self, *, gpu: bool) -> int:
+        """MiB of /out. A checkpoint's new file lies there beside the old one, and a GPU's models are larger."""
+        return self.out_mb or (8192 if gpu else 1024)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ class Sandbox:
         """What trials take turns on: the GPU, or the processors that they have."""
         return self.gpu or self.slot or "cpu"
 
+    @property
+    def out_mb(self) -> int:
+        """MiB that a trial may leave under /out."""
+        return self.settings.out(gpu=bool(self.gpu))
+
     @contextmanager
     def box(self, tag: str, trial: str, lab: bytes, life_seconds: float) -> Iterator[Box]:
         """A box whose /lab holds the tar archive `lab`. `life_seconds` bounds everything in it."""
@@ -108,7 +113,7 @@ class Sandbox:
         with ExitStack() as stack:
             out = stack.enter_context(
                 volumes.memory_volume(
-                    self.engine, f"{name}-out", settings.out_mb, settings.out_files, labels, payload_owns=True
+                    self.engine, f"{name}-out", self.out_mb, settings.out_files, labels, payload_owns=True
                 )
             )
             code = stack.enter_context(
@@ -188,14 +193,14 @@ class Box:
         """What is in /out now, told by the image's own programs in the keeper."""
         said = self._keeper.execute(["sh", "-c", leftover.LOOK], 200)
         try:
-            return leftover.read(said, self._sandbox.settings.out_mb)
+            return leftover.read(said, self._sandbox.out_mb)
         except ValueError as error:
             raise InfraError(f"the keeper of {self._payloads.name} could not look at /out: {error}") from None
 
     def save_checkpoint(self, to: Path) -> None:
         """Keeps /out/checkpoint as the engine's own archive, unopened; bounded by what /out may hold."""
-        settings = self._sandbox.settings
-        limit = (settings.out_mb + 1) * MIB + settings.out_files * MEMBER_BYTES
+        sandbox = self._sandbox
+        limit = (sandbox.out_mb + 1) * MIB + sandbox.settings.out_files * MEMBER_BYTES
         self._keeper.fetch("/out/checkpoint", to, limit=limit)
 
     def load_checkpoint(self, archive: Path) -> None:

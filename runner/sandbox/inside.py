@@ -101,7 +101,7 @@ def asked(sandbox: Sandbox, spec: ContainerSpec) -> Asked:
     return Asked(
         body={**wanted, "HostConfig": {**wanted["HostConfig"], "Tmpfs": given}},
         bounds={
-            "/out": (settings.out_mb, settings.out_files),
+            "/out": (sandbox.out_mb, settings.out_files),
             "/lab": (payloads.LAB_MB, payloads.LAB_FILES),
         },
         image_environment=frozenset(variables),
