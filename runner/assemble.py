@@ -31,6 +31,8 @@ from runner.sandbox.training_data import data_volume
 from runner.trial import Pins
 from runner.turn import turn
 
+SHORT_SECONDS = 90.0  # of budget: with less on a GPU train.py is not even compiled
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -95,6 +97,11 @@ def workshop(lab: Lab, watcher: Watcher, gpus_wanted: str = "") -> Iterator[Work
         if lab.settings.trial.device == "auto" and not gpus_wanted and not slots[0].gpu and driver_loaded():
             watcher.message(
                 "NVIDIA's driver is loaded, and no GPU answers (see nvidia-smi): trained on the processor"
+            )
+        if slots[0].gpu and (budget := lab.settings.trial.budget_seconds) < SHORT_SECONDS:
+            watcher.message(
+                f"{budget:g} s of training are few on a GPU, where starting takes ten of them: a night's are usually"
+                " some minutes each (trial.budget_seconds in runner.toml)"
             )
         # A connection each: docker-py does not promise that threads may share one.
         more = [stack.enter_context(closing(Engine(settings.url, settings.seccomp))) for _ in slots[1:]]

@@ -73,13 +73,93 @@ class Properties:
     def __init__(self, gib): self.total_memory = int(gib * 2**30)
 
 known = set(subject.CPU_TIMES)
+subject.torch.cuda.get_device_capability = lambda: (8, 9)
 for gib, depth in ((141, 3), (79.2, 3), (31.4, 3), (23.6, 2), (15.6, 2), (7.8, 2)):
     subject.torch.cuda.get_device_properties = lambda _, gib=gib: Properties(gib)
     factors = subject.times('cuda')
     assert set(factors) == known
     assert factors['DEPTH'] == depth, gib
+subject.torch.cuda.get_device_capability = lambda: (7, 5)  # a Quadro RTX 8000: large, and without bfloat16
+subject.torch.cuda.get_device_properties = lambda _: Properties(48)
+assert subject.times('cuda') == subject.CUDA_TIMES[0]
 assert subject.times('cpu') == dict.fromkeys(known, 1)
 print('SIZED')
+"""
+
+FITS = """
+class Lacks(RuntimeError): pass
+
+def fitted(rows, most, fault, budget='300', compiles=True):
+    calls = []
+    def gradients(loss, x, y, micro_rows):
+        calls.append((loss == model.loss, len(x)))
+        if loss != model.loss and not compiles:
+            raise Lacks('no C compiler')
+        if len(x) > most:
+            raise fault
+    os.environ['RUNNER_BUDGET_SECONDS'] = budget
+    subject.gradients, subject.torch.cuda.empty_cache = gradients, lambda: None
+    subject.torch.compile = lambda loss, dynamic: (lambda *rows: loss(*rows))
+    loss, found = subject.fit(model, torch.zeros(64, 8), torch.zeros(64, 8), rows)
+    return loss != model.loss, found, calls
+
+model = subject.Model(vocab=97, window=32, depth=2, width=32, heads=2, head_dim=16, hidden=64, bigrams=128)
+full = torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 MiB')
+assert fitted(16, 64, full)[:2] == (True, 16)
+triton = RuntimeError('Triton Error [CUDA]: out of memory')
+for fault in (full, triton, RuntimeError('CUBLAS_STATUS_ALLOC_FAILED')):
+    compiled, rows, calls = fitted(16, 4, fault)
+    assert (compiled, rows) == (True, 4), fault
+    assert calls == [(False, 16), (False, 8), (False, 4), (False, 4)], 'the second pass has gradients beside it'
+for rows in (16, 1):
+    assert fitted(rows, 64, full, compiles=False)[:2] == (False, rows)
+assert fitted(16, 4, full, compiles=False)[:2] == (False, 4)
+assert fitted(16, 64, full, budget='30')[:2] == (False, 16), 'a short budget has no time to compile'
+for fault, budget in ((full, '300'), (RuntimeError('an illegal memory access was encountered'), '30')):
+    try:
+        fitted(16, 0, fault, budget)
+    except RuntimeError as error:
+        print('RAISED', error)
+"""
+LOADS = """
+shape = dict(vocab=97, window=32, depth=2, width=32, heads=2, head_dim=16, hidden=64, bigrams=128)
+model = subject.Model(**shape)
+with torch.no_grad():
+    for parameter in model.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+subject.save(model, shape)
+drawn = torch.get_rng_state()
+logits = subject.load_model('/out/checkpoint', 'cpu')
+assert torch.equal(drawn, torch.get_rng_state()), 'nothing is drawn for what is loaded'
+tokens = torch.randint(97, (4, 32))
+with torch.no_grad():
+    torch.testing.assert_close(logits(tokens), model(tokens).float(), rtol=1e-5, atol=1e-6)
+assert torch.get_float32_matmul_precision() == 'highest'
+print('LOADED')
+"""
+TOLD = """
+waited = []
+
+class Event:
+    def record(self): self.number = len(waited)
+    def synchronize(self): waited.append(self)
+
+empty = torch.empty
+subject.torch.cuda.Event, subject.torch.empty = Event, lambda shape, pin_memory: empty(shape)
+told = subject.Told(True)
+assert [told(torch.tensor(float(n))) for n in range(4)] == [0.0, 0.0, 1.0, 2.0]
+assert len(waited) == 3
+told = subject.Told(False)
+assert [told(torch.tensor(float(n))) for n in range(4)] == [0.0, 1.0, 2.0, 3.0]
+
+shape = dict(vocab=97, window=32, depth=2, width=32, heads=2, head_dim=16, hidden=64, bigrams=128)
+model = subject.Model(**shape)
+for name, share in {'NVIDIA H100 80GB HBM3': True, 'NVIDIA GeForce RTX 4090': True, 'NVIDIA GeForce RTX 4090 D': False,
+                    'NVIDIA GeForce RTX 4090 Laptop GPU': False, 'NVIDIA A100-SXM4-40GB MIG 1g.5gb': False,
+                    'NVIDIA A100-SXM4-40GB': True, 'Tesla T4': False}.items():
+    subject.torch.cuda.get_device_name = lambda name=name: name
+    assert ('of its peak' in subject.utilisation(model, shape, 1e6)) == share, name
+print('TOLD')
 """
 
 
@@ -103,3 +183,21 @@ def test_a_batch_is_whole_passes_however_often_a_pass_is_halved(sandbox: Sandbox
 def test_depth_and_batch_follow_from_the_memory_of_the_gpu(sandbox: Sandbox, tag: str) -> None:
     said = run(sandbox, tag, TIMES)
     assert "SIZED" in said, said
+
+
+def test_a_pass_is_halved_for_memory_alone_and_compiled_where_it_can_be(sandbox: Sandbox, tag: str) -> None:
+    said = run(sandbox, tag, FITS)
+    assert "RAISED CUDA out of memory" in said, said
+    assert "RAISED an illegal memory access" in said, said
+
+
+def test_what_is_loaded_answers_as_what_was_saved(sandbox: Sandbox, tag: str) -> None:
+    said = run(sandbox, tag, LOADS)
+    assert "LOADED" in said, said
+
+
+def test_a_gpu_is_asked_for_the_step_before_and_a_share_of_its_peak_is_of_its_own(
+    sandbox: Sandbox, tag: str
+) -> None:
+    said = run(sandbox, tag, TOLD)
+    assert "TOLD" in said, said

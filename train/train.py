@@ -60,9 +60,11 @@ CUDA_TIMES = {
 }
 CPU_TIMES = {"DEPTH": 1, "WIDTH": 1, "HEADS": 1, "HEAD_DIM": 1, "BATCH_TOKENS": 1}
 CUDA_MICRO_BATCH = 65536  # tokens of a pass in bfloat16, half of them in float32; halved until it fits
+COMPILE_FROM = 90.0  # seconds of budget: compiling takes 10 to 20, and out of a shorter one more than it gives
 PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; what is more particular comes first
     "B200": 2250,
     "GH200": 989,
+    "H200 NVL": 835,
     "H200": 989,
     "H100 PCIe": 756,
     "H100 NVL": 835,
@@ -73,6 +75,7 @@ PEAK_TERAFLOPS = {  # of bf16 without sparsity, by NVIDIA's data sheets; what is
     "L40S": 362,
     "L40": 181,
     "L4": 121,
+    "A30": 165,
     "RTX 6000 Ada": 364,
     "5090": 209,
     "4090": 165,
@@ -85,6 +88,8 @@ def times(device: str) -> dict[str, int]:
     if device != "cuda":
         return CPU_TIMES
     gib = torch.cuda.get_device_properties(0).total_memory >> 30
+    if compute_dtype(device) is torch.float32:
+        gib = 0  # without units for bfloat16 a GPU takes ten times as long, however large it is
     return next(factors for least, factors in CUDA_TIMES.items() if gib >= least)
 
 
@@ -256,7 +261,11 @@ class Model(nn.Module):
         with torch.no_grad():  # each block begins as nothing: it writes zero into the stream
             self.attention[:, 3].zero_()
             self.mlp[:, 1].zero_()
-        angle = torch.outer(torch.arange(window), 10000.0 ** -torch.linspace(0, 1, head_dim // 2))
+        self.turn(window)
+
+    def turn(self, window: int) -> None:
+        """Makes the angles by which a position turns its queries and keys: no checkpoint has them."""
+        angle = torch.outer(torch.arange(window), 10000.0 ** -torch.linspace(0, 1, self.head_dim // 2))
         self.register_buffer("cos", angle.cos()[:, None], persistent=False)
         self.register_buffer("sin", angle.sin()[:, None], persistent=False)
 
@@ -297,12 +306,17 @@ class Model(nn.Module):
 def load_model(directory: str | Path, device: str):
     """The trained model as a callable: int64 tokens (B, T) to float32 logits (B, T, V), for T from 1 to the window.
 
-    Position t predicts the token after it from those up to it; rows do not touch. It computes in float32, so
-    that the shape of a batch changes an answer by rounding only. Raises what torch.load raises on a bad file.
+    Position t predicts the token after it from those up to it; rows do not touch. It computes in float32, on a
+    GPU with its products in TF32, so that the shape of a batch changes an answer by rounding only. Raises what
+    torch.load raises on a bad file.
     """
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high")
     saved = torch.load(Path(directory) / "model.pt", map_location=device, weights_only=True)
-    model = Model(**saved["sizes"])
-    model.load_state_dict(saved["weights"])
+    with torch.device("meta"):  # nothing is drawn that the checkpoint replaces
+        model = Model(**saved["sizes"])
+    model.load_state_dict(saved["weights"], assign=True)
+    model.turn(saved["sizes"]["window"])
     model.to(device).eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -439,6 +453,27 @@ class Clock:
         return 1.0 if left <= 0 else elapsed / (elapsed + left)
 
 
+class Told:
+    """What a step's loss was. A GPU is asked for that of the step before, so that it has always the next to do."""
+
+    def __init__(self, gpu: bool) -> None:
+        self.gpu = gpu
+        self.under_way: list[tuple] = []  # losses on their way from the GPU, each with the event of its arrival
+
+    def __call__(self, loss: Tensor) -> float:
+        if not self.gpu:
+            return float(loss)
+        here, arrival = torch.empty((), pin_memory=True), torch.cuda.Event()
+        here.copy_(loss, non_blocking=True)
+        arrival.record()
+        self.under_way.append((here, arrival))
+        if len(self.under_way) == 1:
+            return float(loss)  # the first is waited for
+        here, arrival = self.under_way.pop(0)
+        arrival.synchronize()
+        return float(here)
+
+
 # ---------------------------------------------------------------------------------------------- training
 
 
@@ -484,22 +519,25 @@ def batch_rows(tokens: int, window: int, dtype: torch.dtype) -> tuple[int, int]:
 
 def fit(model: Model, x: Tensor, y: Tensor, rows: int) -> tuple:
     """(loss function, rows of a pass) that work on this GPU: compiled if it can be, and within its memory."""
-    loss = torch.compile(model.loss, dynamic=False)
+    loss = torch.compile(model.loss, dynamic=False) if prepare.budget() >= COMPILE_FROM else model.loss
     while True:
         try:
-            gradients(loss, x[:rows], y[:rows], rows)
+            for _ in range(2):  # the second beside the gradients of the first, as in training
+                gradients(loss, x[:rows], y[:rows], rows)
             model.zero_grad(set_to_none=True)
             return loss, rows
-        except torch.cuda.OutOfMemoryError:
-            if rows == 1:
+        except Exception as error:
+            # Only PyTorch's own allocator tells it by an error of a kind of its own.
+            full = re.search("out of memory|ALLOC_FAILED", str(error)) is not None
+            if full and rows > 1:
+                rows //= 2
+            elif not full and loss != model.loss:  # whatever a compiler, its headers or a driver may lack
+                print(f"going on without compilation: {type(error).__name__}: {error}", flush=True)
+                loss = model.loss
+            else:
                 raise
-            rows //= 2
-        except Exception as error:  # whatever a compiler, its headers or a driver may lack
-            if loss == model.loss:
-                raise
-            print(f"going on without compilation: {type(error).__name__}: {error}", flush=True)
-            loss = model.loss
         model.zero_grad(set_to_none=True)
+        gc.collect()  # what the error's own frames held
         torch.cuda.empty_cache()
 
 
@@ -510,6 +548,8 @@ def utilisation(model: Model, shape: dict[str, int], speed: float) -> str:
     attention = shape["depth"] * shape["heads"] * shape["head_dim"] * shape["window"]  # half of it is masked
     tera = 6 * (weights + attention) * speed / 1e12
     peak = next((peak for key, peak in PEAK_TERAFLOPS.items() if re.search(rf"\b{key}\b", name)), None)
+    if re.search(r"\b(MIG|Laptop|Max-Q|D)\b", name):  # less than the GPU that the name is of
+        peak = None
     return f"{tera:.1f} TFLOP/s on {name}" + (f", {tera / peak:.1%} of its peak" if peak else "")
 
 
@@ -528,9 +568,10 @@ def main() -> None:
     rows, micro_rows = batch_rows(size, window, model.compute) if gpu else 2 * (max(1, size // window),)
     data = prepare.batches(rows, window, device)
     loss, micro_rows = fit(model, *next(data), micro_rows) if gpu else (model.loss, micro_rows)
-    print(f"first step after {prepare.elapsed():.1f} s, computed in {model.compute}", flush=True)
+    how = ", compiled" if loss != model.loss else ""
+    print(f"first step after {prepare.elapsed():.1f} s, computed in {model.compute}{how}", flush=True)
     tokens, mean, speed, insured = 0, 0.0, 0.0, 0.0
-    last = None  # the loss of the step before: to ask a GPU for this one's would make it wait for us
+    told = Told(gpu)
     started = clock.restart()
     for step, (x, y) in enumerate(data, 1):
         progress = max(clock.progress(), tokens / enough)
@@ -539,8 +580,7 @@ def main() -> None:
         now = gradients(loss, x, y, micro_rows)
         rate = optimiser.step(progress)
         model.zero_grad(set_to_none=True)
-        asked = last if gpu and last is not None else now
-        mean, last = mean + (float(asked) - mean) * max(0.02, 1 / step), now
+        mean += (told(now) - mean) * max(0.02, 1 / step)
         clock.tick()
         tokens += x.numel()
         speed = tokens / (time.monotonic() - started)

@@ -201,7 +201,7 @@ class Proof:
         speed, share = re.search(r"(\d+) tokens/s", log), re.search(r"utilisation: (.*)", log)
         good = bool(changed and speed and attempt.outcome.ending is Ending.OK)
         told = f"{int(speed[1]):,} tokens/s" if speed else f"{attempt.ending}: {attempt.detail}"
-        whole = "going on without compilation" not in log
+        whole = re.search(r"first step after .*, compiled", log) is not None
         budget = attempt.outcome.train_seconds
         yield Row(f"its speed through a whole budget, {budget:.0f} s, by its own words", told, "said", good)
         if self.gpu:
