@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scoring_lab import ATTACKS
 from test_cheats import ROOT, bench
+from test_loop import Quiet
 
 from runner import config
 from runner.evaluate import Evaluator, Job
@@ -76,8 +77,8 @@ def main() -> None:
         root = Path(name)
         image = trial_image(engine, ROOT, config.from_dict({}).image, cuda=False, progress=lambda *said: None)
         try:
-            with bench(engine, image, root) as evaluator:
-                table(evaluator, root, given.names, given.repeats)
+            with bench(engine, image, root) as (lab, sandbox):
+                table(Evaluator(lab, sandbox, Quiet()), root, given.names, given.repeats)
         finally:
             engine.close()
 
