@@ -121,6 +121,26 @@ for fault, budget in ((full, '300'), (RuntimeError('an illegal memory access was
     except RuntimeError as error:
         print('RAISED', error)
 """
+ROWS = """
+shape = dict(vocab=97, window=32, depth=2, width=32, heads=2, head_dim=16, hidden=64, bigrams=4096)
+ends = []
+for sparse in (True, False):
+    torch.manual_seed(1)
+    model = subject.Model(**shape)
+    model.sparse = sparse
+    optimiser = subject.Optimiser(model)
+    for step in range(8):
+        tokens, targets = torch.randint(97, (2, 32)), torch.randint(97, (2, 32))
+        model.loss(tokens, targets).backward()
+        assert model.pairs.grad.is_sparse == sparse
+        optimiser.step(0.0)
+        model.zero_grad(set_to_none=True)
+    ends.append([*model.parameters()])
+for one, other in zip(*ends, strict=True):
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+moved = int((ends[0][1] != 0).any(-1).sum())
+print('MOVED', moved)
+"""
 LOADS = """
 shape = dict(vocab=97, window=32, depth=2, width=32, heads=2, head_dim=16, hidden=64, bigrams=128)
 model = subject.Model(**shape)
@@ -189,6 +209,11 @@ def test_a_pass_is_halved_for_memory_alone_and_compiled_where_it_can_be(sandbox:
     said = run(sandbox, tag, FITS)
     assert "RAISED CUDA out of memory" in said, said
     assert "RAISED an illegal memory access" in said, said
+
+
+def test_a_gpus_table_learns_by_its_rows_as_a_cpus(sandbox: Sandbox, tag: str) -> None:
+    said = run(sandbox, tag, ROWS)
+    assert 100 < int(said.split("MOVED ")[1]) < 520, said
 
 
 def test_what_is_loaded_answers_as_what_was_saved(sandbox: Sandbox, tag: str) -> None:

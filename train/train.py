@@ -370,12 +370,14 @@ class Muon:
 
 
 class Adam:
-    """Adam, https://arxiv.org/abs/1412.6980, in one fused pass; of a sparse gradient, over the rows in use only.
+    """Adam, https://arxiv.org/abs/1412.6980, in one fused pass; of a table, over the rows in use only: one that is
+    rarely used would go on for many steps in the direction of its last one.
 
     Not torch.optim's, whose first use imports the compiler: more than a second of the budget.
     """
 
-    def __init__(self, rates: dict[nn.Parameter, float]) -> None:
+    def __init__(self, rates: dict[nn.Parameter, float], table: nn.Parameter) -> None:
+        self.table = table
         self.states = [(p, rate, torch.zeros_like(p), torch.zeros_like(p)) for p, rate in rates.items()]
         self.count = torch.zeros((), device=self.states[0][0].device)
 
@@ -384,15 +386,21 @@ class Adam:
         """scale: share of the full learning rates."""
         self.count += 1
         for p, rate, mean, square in self.states:
-            if not p.grad.is_sparse:
+            wholes = p, mean, square
+            if p.grad.is_sparse:
+                grad = p.grad.coalesce()
+                rows = grad.indices()[0]
+                parts = p[rows], mean[rows], square[rows]
+                self._update(parts[0], grad.values(), *parts[1:], rate * scale)
+                for whole, part in zip(wholes, parts, strict=True):
+                    whole[rows] = part
+            elif p is self.table:  # the same, without asking a GPU how many rows there are
+                used, before = p.grad.any(-1, keepdim=True), [whole.clone() for whole in wholes]
                 self._update(p, p.grad, mean, square, rate * scale)
-                continue
-            grad = p.grad.coalesce()
-            rows = grad.indices()[0]
-            parts = p[rows], mean[rows], square[rows]
-            self._update(parts[0], grad.values(), *parts[1:], rate * scale)
-            for whole, part in zip((p, mean, square), parts, strict=True):
-                whole[rows] = part
+                for whole, old in zip(wholes, before, strict=True):
+                    torch.where(used, whole, old, out=whole)
+            else:
+                self._update(p, p.grad, mean, square, rate * scale)
 
     def _update(self, p: Tensor, grad: Tensor, mean: Tensor, square: Tensor, rate: float) -> None:
         torch._fused_adamw_(
@@ -406,9 +414,8 @@ class Optimiser:
 
     def __init__(self, model: Model) -> None:
         self.muon = Muon(model.matrices(), model.compute)
-        self.adam = Adam(
-            {model.embed: EMBED_LR, model.head: HEAD_LR, model.pairs: BIGRAM_LR, model.smear: SCALAR_LR}
-        )
+        rates = {model.embed: EMBED_LR, model.head: HEAD_LR, model.pairs: BIGRAM_LR, model.smear: SCALAR_LR}
+        self.adam = Adam(rates, table=model.pairs)
         self.steps = 0
 
     def step(self, progress: float) -> float:
