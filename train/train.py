@@ -233,7 +233,7 @@ class Model(nn.Module):
     from a hashed table, and a share of its left neighbour: what a small model would spend a layer on.
 
     The matrices of all layers lie in two parameters, so that the optimiser treats each kind as one batch.
-    `compute` is the type that it computes in; the parameters stay float32.
+    `compute` is the type that it computes in; the parameters stay float32. An `empty` one waits for a checkpoint.
     """
 
     def __init__(
@@ -247,24 +247,24 @@ class Model(nn.Module):
         head_dim: int,
         hidden: int,
         bigrams: int,
+        empty: bool = False,
     ) -> None:
         super().__init__()
         self.heads, self.head_dim, self.bigrams = heads, head_dim, bigrams
         self.compute = torch.float32
         self.sparse = False  # gradients of the pairs' table: of the rows in use only
-        self.embed = nn.Parameter(torch.randn(vocab, width))
+        new = torch.empty if empty else torch.randn
+        self.embed = nn.Parameter(new(vocab, width))
         self.pairs = nn.Parameter(torch.zeros(bigrams, width))
         self.smear = nn.Parameter(torch.zeros(12, 1))
-        self.attention = nn.Parameter(torch.randn(depth, 4, heads * head_dim, width) * 0.5 * width**-0.5)
-        self.mlp = nn.Parameter(torch.randn(depth, 2, hidden, width) * 0.5 * width**-0.5)
+        self.attention = nn.Parameter(new(depth, 4, heads * head_dim, width))
+        self.mlp = nn.Parameter(new(depth, 2, hidden, width))
         self.head = nn.Parameter(torch.zeros(vocab, width))
-        with torch.no_grad():  # each block begins as nothing: it writes zero into the stream
-            self.attention[:, 3].zero_()
-            self.mlp[:, 1].zero_()
-        self.turn(window)
-
-    def turn(self, window: int) -> None:
-        """Makes the angles by which a position turns its queries and keys: no checkpoint has them."""
+        if not empty:
+            with torch.no_grad():
+                for matrices in self.matrices():
+                    matrices.mul_(0.5 * width**-0.5)
+                    matrices[:, -1].zero_()  # each block begins as nothing: it writes zero into the stream
         angle = torch.outer(torch.arange(window), 10000.0 ** -torch.linspace(0, 1, self.head_dim // 2))
         self.register_buffer("cos", angle.cos()[:, None], persistent=False)
         self.register_buffer("sin", angle.sin()[:, None], persistent=False)
@@ -313,10 +313,8 @@ def load_model(directory: str | Path, device: str):
     if device == "cuda":
         torch.set_float32_matmul_precision("high")
     saved = torch.load(Path(directory) / "model.pt", map_location=device, weights_only=True)
-    with torch.device("meta"):  # nothing is drawn that the checkpoint replaces
-        model = Model(**saved["sizes"])
+    model = Model(**saved["sizes"], empty=True)
     model.load_state_dict(saved["weights"], assign=True)
-    model.turn(saved["sizes"]["window"])
     model.to(device).eval().requires_grad_(False)
 
     @torch.no_grad()
