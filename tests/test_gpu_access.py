@@ -377,6 +377,14 @@ def test_a_toolkit_that_hangs_or_fails_has_no_version(tmp_path: Path, does: str)
     assert gpu_facts.toolkit_version(tmp_path, seconds=0.3) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "known"), [("nvidia-container-runtime-hook", True), ("nvidia-container-cli", False)]
+)
+def test_only_the_hook_that_docker_looks_for_is_its_hook(tmp_path: Path, name: str, known: bool) -> None:
+    gpu_lab.program(tmp_path / "usr/bin" / name, "")
+    assert bool(gpu_facts.of_machine("docker", "20.10.24", {}, tmp_path).hook) == known
+
+
 def test_a_bare_machine_is_read_from_its_files(tmp_path: Path) -> None:
     gpu_lab.driver(tmp_path)
     access = plan_access(gpu_facts.of_machine("docker", "20.10.24+dfsg1", {}, tmp_path), GPU)

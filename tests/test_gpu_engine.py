@@ -323,4 +323,5 @@ def test_the_commands_end_with_3_where_the_engine_ignores_the_gpu_and_no_trial_r
     assert "differs GPU" in shown
     assert went.returncode == 3, went.stdout + went.stderr
     assert "No trial was run" in went.stderr
+    assert "20 s of training are few on a GPU" in went.stderr
     assert "the engine ignored the request" in " ".join(went.stderr.split())

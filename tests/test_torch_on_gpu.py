@@ -83,6 +83,7 @@ def test_each_way_to_fail_has_its_own_advice(told: dict[str, Any], advice: str) 
     [
         "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.11 GiB",
         "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     ],
 )
 def test_who_else_has_the_gpu_now_is_a_note_and_ends_nothing(

@@ -148,11 +148,6 @@ class Seen:
         return any(other.busy(self._looks) or (failed and other.holds) for other in self.others.values())
 
     @property
-    def memory(self) -> float | None:
-        """MiB in use on the whole device, by whomever."""
-        return _rounded(self._told["memory_mb"].most, 1)
-
-    @property
     def own_memory(self) -> float | None:
         """The training's own MiB; by what is in use more than before, where the device tells of no process."""
         whole = self._told["memory_mb"].most
@@ -170,7 +165,7 @@ class Seen:
         took = self.seconds.mean
         others = [one for one in self.others.values() if one.busy(self._looks) or not one.desktop]
         return {
-            "memory_mb": self.memory,
+            "memory_mb": _rounded(told["memory_mb"].most, 1),  # of the whole device, by whomever
             "own_mb": self.own_memory,
             "busy_mean": _rounded(told["busy"].mean, 1),
             "busy_peak": told["busy"].most,

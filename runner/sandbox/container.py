@@ -24,17 +24,11 @@ from runner.sandbox import scratch
 from runner.sandbox import spec as specs
 from runner.sandbox.engine import Engine, faults, gone, heed
 from runner.sandbox.evidence import Ended, MemoryWatch
+from runner.sandbox.gpu_words import FOR_NO_DRIVER, NO_DRIVER
 from runner.sandbox.stream import Attached
 
 TICK = 0.25  # seconds between looks at a container under way
 WHOLE, LOOKS = b"\n.whole.", 10  # around the answer of a command in a keeper; how often it is asked for
-NO_DRIVER = "could not select device driver"  # Docker's words
-FOR_NO_DRIVER = (
-    "Docker has nobody to answer its request for a GPU: the NVIDIA Container Toolkit was installed after it was"
-    " started, or is not set up for it",
-    "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker\n"
-    'Without the toolkit: [trial] gpu_access = "nodes" in runner.toml; see docs/gpu.md, Passing',
-)
 GONE_WITHIN = 20.0  # seconds that a killed container may take to be gone before it is the engine's fault
 
 

@@ -17,6 +17,14 @@ COMPILE = "/compile"
 COMPILERS = {"TORCHINDUCTOR_CACHE_DIR": f"{COMPILE}/inductor", "TRITON_CACHE_DIR": f"{COMPILE}/triton",
              "CUDA_CACHE_PATH": f"{COMPILE}/cuda"}  # fmt: skip
 
+NO_DRIVER = "could not select device driver"  # Docker's words
+FOR_NO_DRIVER = (
+    "Docker has nobody to answer its request for a GPU: the NVIDIA Container Toolkit was installed after it was"
+    " started, or is not set up for it",
+    "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker\n"
+    'Without the toolkit: [trial] gpu_access = "nodes" in runner.toml; see docs/gpu.md, Passing',
+)
+
 
 @dataclass(frozen=True)
 class GpuAccess:
