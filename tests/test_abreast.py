@@ -20,6 +20,7 @@ from runner.agents.fault import AgentFault, Fault
 from runner.config import RatchetSettings
 from runner.errors import InfraError, UsageError
 from runner.lab import Lab, open_lab
+from runner.pool import FAULTS
 from runner.record.verify import verify_run
 from runner.seeds import seed_for
 from runner.trial import History, Proposal, Role, Status, digest
@@ -175,15 +176,25 @@ def test_a_fault_of_the_machine_ahead_of_time_is_raised_when_its_turn_comes_and_
 
 def test_one_dead_device_of_three_is_left_out_and_the_run_goes_on(labs: Any) -> None:
     class OneDead(Yard):
+        failed = 0
+
         def attempt(self, job: Any, stopped: Any = None) -> Any:
-            if threading.current_thread().name == "gpu 1":
-                raise InfraError("it has fallen off the bus")
+            with self.lock:
+                if threading.current_thread().name == "gpu 1":
+                    self.failed += 1
+                    self.lock.notify_all()
+                    raise InfraError("it has fallen off the bus")
+                # The others stay busy meanwhile, or they might take all the work before the dead one wakes.
+                so_far = self.failed
+                self.lock.wait_for(lambda: self.failed > so_far or self.failed == FAULTS, 0.05)
             return super().attempt(job, stopped)
 
-    tried = [source(2.1 + n / 1000) for n in range(8)]
-    night = Night(labs(), 3, OneDead(lambda number, place: 0.01), Blind(tried))
-    run = night.go(trials=8)
-    assert len(run.entries) == 9
+    tried = [source(2.1 + n / 1000) for n in range(20)]
+    yard = OneDead()
+    night = Night(labs(), 3, yard, Blind(tried))
+    run = night.go(trials=20)
+    assert len(run.entries) == 21
+    assert yard.failed == FAULTS, "left out, it is given no more"
     assert [m for m in night.watcher.messages if "gpu 1 failed 3 times in a row and is left out" in m]
 
 
