@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gpu_lab
 import pytest
+from conftest import ROOT
 from gpu_lab import ARM, DRIVER, LIBRARIES, MIG, OTHER, UUID, X86, Gpu
 
 from runner.errors import MissingError
@@ -412,6 +415,27 @@ def test_of_a_library_in_two_architectures_the_machines_own_is_taken(tmp_path: P
     assert [path for path, at in access.libraries if "libcuda" in at] == [
         f"{tmp_path}/usr/lib/gnu/libcuda.so.{DRIVER}"
     ]
+
+
+def test_a_driver_that_no_linker_cache_knows_is_found_beside_the_nvml_that_was_loaded(tmp_path: Path) -> None:
+    # As in NixOS, or where LD_LIBRARY_PATH leads to a driver that was mounted.
+    for name in LIBRARIES:
+        gpu_lab.library(tmp_path, name, gpu_lab.elf(), folder="driver")
+    gpu_lab.libnvml(tmp_path / "driver" / f"libnvidia-ml.so.{DRIVER}")
+    look = (
+        "import ctypes, sys; from pathlib import Path; from runner.sandbox import gpu_facts\n"
+        "if sys.argv[1:]: ctypes.CDLL(sys.argv[1])\n"
+        "for one in gpu_facts.libraries(Path('/')): print(one.path)"
+    )
+
+    def found(*loaded: str) -> set[str]:
+        said = subprocess.check_output([sys.executable, "-c", look, *loaded], cwd=ROOT, text=True)
+        return {line for line in said.split() if line.startswith(str(tmp_path))}
+
+    assert found() == set()
+    assert found(f"{tmp_path}/driver/libnvidia-ml.so.1") == {
+        f"{tmp_path}/driver/{name.split('.so')[0]}.so.{DRIVER}" for name in LIBRARIES
+    }
 
 
 def test_migs_capabilities_are_read_as_the_driver_writes_them(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Assigned(Protocol):
 
 @dataclass(frozen=True)
 class Library:
-    """One line of the linker cache. name: as programs ask for it. path: the file itself, links followed.
+    """One library of the driver's. name: as programs ask for it. path: the file itself, links followed.
 
     bits, machine: of its ELF header. mode: its permissions.
     """
@@ -193,7 +193,10 @@ def _no_nodes(facts: Facts, gpu: Assigned) -> str:
     if lost:
         seen = [f"{one.path} ({one.bits} bits)" for one in facts.libraries if one.name in lost]
         found = f"; there is {', '.join(seen)}" if seen else ""
-        return f"the linker cache has no {', '.join(lost)} of driver {gpu.driver} that any user can read{found}"
+        return (
+            f"no {', '.join(lost)} of driver {gpu.driver} that any user can read, in the linker cache or beside"
+            f" libnvidia-ml.so.1{found}"
+        )
     return ""
 
 

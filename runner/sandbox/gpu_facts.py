@@ -1,7 +1,7 @@
 """What this machine and its engine have to pass a GPU with: the facts that `gpu_access.plan_access` decides from.
 
 Reads the engine's `GET /info`; where the engine is on this machine also device nodes, CDI specifications, MIG's
-capabilities, the linker cache, and what the toolkit says of its version. Programs are run from the system's own
+capabilities, the driver's libraries, and what the toolkit says of its version. Programs are run from the system's own
 folders, never from the PATH of the user. Decides nothing. `root` stands for `/`: tests make a machine of a folder.
 """
 
@@ -31,6 +31,7 @@ SECONDS = 10.0  # for a program that prints one line
 _NAME = re.compile(r"""^["']?name["']?:\s*["']?([^"'\s]+)["']?$""")
 _KIND = re.compile(r"""^["']?kind["']?:\s*["']?([^"'\s]+)["']?\s*$""", re.MULTILINE)
 _CACHED = re.compile(r"^\s*(\S+) \([^)]*\) => (\S+)$", re.MULTILINE)
+_LOADED = re.compile(r" (/\S*)/libnvidia-ml\.so\S*$", re.MULTILINE)
 _MINOR = re.compile(r"^DeviceFileMinor:\s*(\d+)", re.MULTILINE)
 
 
@@ -170,9 +171,14 @@ def capabilities(root: Path) -> dict[str, int]:
 
 
 def libraries(root: Path) -> Iterator[Library]:
-    """The driver's libraries in the linker cache, as `ldconfig -p` prints it."""
+    """The driver's libraries: those in the linker cache, as `ldconfig -p` prints it; then those beside the NVML that
+    this process has loaded, which LD_LIBRARY_PATH or a system without such a cache may have led it to.
+    """
     program = next((root / at for at in ("sbin/ldconfig", "usr/sbin/ldconfig") if (root / at).is_file()), None)
-    for name, at in _CACHED.findall(_says([str(program), "-p"])) if program else ():
+    found = _CACHED.findall(_says([str(program), "-p"])) if program else []
+    for folder in dict.fromkeys(_LOADED.findall(_read(root / "proc" / "self" / "maps"))):
+        found += [(path.name, f"{folder}/{path.name}") for path in sorted((root / folder[1:]).glob("*.so*"))]
+    for name, at in found:
         if name not in NEEDED and not name.startswith(WELCOME):
             continue
         path = Path(os.path.realpath(root / at.lstrip("/")))
