@@ -120,12 +120,20 @@ class Proof:
         yield Row(
             "engine", f"{info.name} {info.version}, kernel {info.kernel}, Python {platform.python_version()}"
         )
+        labels = self.shop.engine.api.inspect_image(self.shop.sandbox.image)["Config"]["Labels"] or {}
+        own = labels.get("autoresearch.own")  # the version of PyTorch, as `offline.py` found it there
+        named = (self.shop.lab.root / "images" / "trial.txt").read_text().split()[0]
+        yield Row(
+            "image", f"not built: this machine's own system with PyTorch {own}" if own else f"built, {named}"
+        )
 
     def inside(self) -> Iterator[Row]:
         """What `runner check` sees: the walls, and which GPUs are there within."""
         page = check.look(self.shop.lab)
         seen = [*page.train, *page.model]
-        wrong = [found for found in page.all if found.state in ("differs", "missing")]
+        wrong = [
+            found for found in page.all if found.state == "differs" or (found in seen and found.state != OK)
+        ]
         told = f"{sum(f.state == OK for f in seen)} of {len(seen)} as asked" + "".join(
             f"; {f.name}: {f.found}" for f in wrong
         )
@@ -174,7 +182,7 @@ class Proof:
         attempt = self._attempt(1, source)
         outcome, score = attempt.outcome, attempt.score
         if score is None:
-            yield Row("train.py", f"{attempt.ending}: {attempt.detail}", "ok", False)
+            yield Row("train.py", self._how(1, attempt), "ok", False)
             return
         found = f"{score.val_bpb:.4f} on {self._source()}, after {outcome.train_seconds:.0f} s"
         if outcome.marks:
@@ -193,14 +201,14 @@ class Proof:
 
     def _speed(self, source: bytes, attempt: Attempt) -> Iterator[Row]:
         """Of short text a training makes small batches, and ends early; then one more reads it without an end."""
-        log, changed = self._log(1), 1
+        number, log, changed = 1, self._log(1), 1
         if "the text was read" in log:
             endless, changed = re.subn(rb"(?m)^EPOCHS = \d+", b"EPOCHS = 1000", source)
-            attempt = self._attempt(2, endless, self._for_speed())
-            log = self._log(2)
+            number, attempt = 2, self._attempt(2, endless, self._for_speed())
+            log = self._log(number)
         speed, share = re.search(r"(\d+) tokens/s", log), re.search(r"utilisation: (.*)", log)
         good = bool(changed and speed and attempt.outcome.ending is Ending.OK)
-        told = f"{int(speed[1]):,} tokens/s" if speed else f"{attempt.ending}: {attempt.detail}"
+        told = f"{int(speed[1]):,} tokens/s" if speed else self._how(number, attempt)
         whole = re.search(r"first step after .*, compiled", log) is not None
         budget = attempt.outcome.train_seconds
         yield Row(f"its speed through a whole budget, {budget:.0f} s, by its own words", told, "said", good)
@@ -220,7 +228,7 @@ class Proof:
         """Honest models of many shapes and number formats, trained for a moment and scored."""
         source = (HERE.parent / "scoring_honest.py").read_bytes()
         attempts = [self._attempt(3 + number, source) for number in range(self.honest)]
-        refused = [f"seed {a.seed}: {a.ending}, {a.detail}" for a in attempts if a.ending is not Ending.OK]
+        refused = [f"seed {a.seed}: {self._how(a.seed, a)}" for a in attempts if a.ending is not Ending.OK]
         seconds = [a.score.seconds for a in attempts if a.score]
         told = f"{len(refused)} of {len(attempts)}" + "".join(f"; {one}" for one in refused)
         if seconds:
@@ -242,6 +250,11 @@ class Proof:
     def _attempt(self, number: int, source: bytes, by: Evaluator | None = None) -> Attempt:
         job = Job(self.tag, number, 0, source, number, self.folder / str(number))
         return (by or self.evaluator).attempt(job)
+
+    def _how(self, number: int, attempt: Attempt) -> str:
+        """How it ended, with the last line of what it said."""
+        last = self._log(number).strip().rpartition("\n")[2]
+        return f"{attempt.ending}: {attempt.detail}" + (f" ({last[:200]})" if last else "")
 
     def _log(self, number: int) -> str:
         return (self.folder / str(number) / "attempt-0.log").read_text(errors="replace")
