@@ -64,7 +64,7 @@ def test_the_contract_of_the_train_container(train: Train) -> None:
     trained = train(
         CHECKPOINT
         + """
-import json, os, sys
+import getpass, json, os, sys
 def writable(path):
     try:
         open(os.path.join(path, 'x'), 'w').close()
@@ -72,7 +72,7 @@ def writable(path):
     except OSError:
         return False
 print('@@' + json.dumps({
-    'argv': sys.argv, 'uid': os.getuid(),
+    'argv': sys.argv, 'uid': os.getuid(), 'name': getpass.getuser(),
     'env': {k: os.environ[k] for k in os.environ if k.startswith('RUNNER_')},
     'writable': [p for p in '/ /lab /lab/train /lab/data /out /tmp /etc /opt/lab'.split() if writable(p)],
     'status': [l for l in open('/proc/self/status') if l.startswith(('Cap', 'NoNewPrivs', 'Seccomp:', 'Groups'))],
@@ -84,7 +84,7 @@ print('@@' + json.dumps({
     assert seen["argv"] == ["/lab/train/train.py"]
     assert seen["env"] == {"RUNNER_BUDGET_SECONDS": "20", "RUNNER_DEVICE": "cpu", "RUNNER_SEED": "42"}
     assert seen["writable"] == ["/out", "/tmp"]
-    assert seen["uid"] == 10001
+    assert (seen["uid"], seen["name"]) == (10001, "trial")
     assert seen["interfaces"] == ["lo"]
     status = dict(line.split(":", 1) for line in seen["status"])
     assert {k: v.strip() for k, v in status.items()} == {

@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONPATH": "/lab",
     "PYTHONUNBUFFERED": "1",
+    # No password file knows the payload's user, and what asks for its name fails: PyTorch 2.11's compiler does.
+    "USER": "trial",
 }
 
 
