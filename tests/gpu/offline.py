@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 ENGINE = ("dockerd", "containerd", "containerd-shim-runc-v2", "runc", "docker-init")
 LIBC = re.compile(r"(ld-linux|libc|libm|libdl|libpthread|librt)[-.]")  # there they are the machine's own
-SYSTEM = (
+SYSTEM = [
     "bin",
     "sbin",
     "lib",
@@ -39,16 +39,9 @@ SYSTEM = (
     "etc/group",
     "etc/ld.so.cache",
     "etc/passwd",
-)
+]
 # Of /usr what no trial needs, and NVIDIA's: what a container sees of the driver is for the product to bring.
-WITHOUT = (
-    "usr/local/cuda*",
-    "usr/local/nvidia",
-    "usr/src",
-    "usr/share/doc",
-    "usr/share/locale",
-    "usr/share/man",
-)
+WITHOUT = ["local/cuda*", "local/nvidia", "src", "share/doc", "share/locale", "share/man"]
 STARTS_SECONDS = 60.0
 
 
@@ -168,7 +161,7 @@ def image(url: str, folder: Path, *, cuda: bool) -> None:
     parts += [] if base == Path("/usr") else [base]
     members = [str(one.relative_to("/")) for one in parts if os.path.lexists(one)]
     tar = ["tar", "-c", "--mode=a+rX,ug-s", "--ignore-failed-read", "--warning=no-file-changed"]
-    tar += [f"--exclude={one}" for one in WITHOUT] + ["-C", "/", *members, "-C", str(places)]
+    tar += [f"--exclude=usr/{one}" for one in WITHOUT] + ["-C", "/", *members, "-C", str(places)]
     tar += sorted(one.name for one in places.iterdir())
     path = ":".join(dict.fromkeys([str(scripts), "/usr/local/bin", "/usr/bin", "/bin"]))
     _import(url, tar, image_name(ROOT, ImageSettings(), cuda=cuda), path)
@@ -187,26 +180,23 @@ def _import(url: str, tar: list[str], name: str, path: str) -> None:
     client.close()
 
 
-def prove(archive: Path, options: list[str]) -> int:
-    """The exit status of prove.py."""
+def prove(archive: Path, device: str, options: list[str]) -> int:
+    """The exit status of prove.py with these `options`."""
     if os.geteuid():
         sys.exit("an engine needs root")
     where = os.environ.get("TMPDIR", "/var/tmp")
     with tempfile.TemporaryDirectory(prefix="autoresearch-offline-", dir=where) as name:
         folder, began = Path(name), time.monotonic()
         subprocess.run(["tar", "-C", name, "-xf", str(archive)], check=True)
-        sys.path = [
-            str(ROOT),
-            *sys.path,
-            str(folder / "site"),
-        ]  # what the machine has itself goes into the image
+        # Last what was carried: what the machine has itself goes into the image.
+        sys.path = [str(ROOT), *sys.path, str(folder / "site")]
         with engine(folder) as url:
             _told(began, "the engine answers")
-            image(url, folder, cuda="cpu" not in options)
+            image(url, folder, cuda=device == "cuda")
             _told(began, "an image of this machine's own system is there")
             more = [f"--source=text:{text}" for text in (folder / "text").glob("*")]
             environment = {**os.environ, "DOCKER_HOST": url, "PYTHONPATH": f"{ROOT}:{folder / 'site'}"}
-            command = [sys.executable, str(HERE / "prove.py"), *more, *options]
+            command = [sys.executable, str(HERE / "prove.py"), "--device", device, *more, *options]
             return subprocess.run(command, env=environment).returncode
 
 
@@ -219,9 +209,12 @@ def main() -> int:
     parser.add_argument("what", choices=("pack", "prove"))
     parser.add_argument("file", type=Path)
     parser.add_argument("--text", type=Path, default=ROOT.parent / "shared" / "data" / "folklore")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     given, options = parser.parse_known_args()
     if given.what == "prove":
-        return prove(given.file, options)
+        return prove(given.file, given.device, options)
+    if options:
+        parser.error(f"nothing is known of {' '.join(options)}")
     pack(given.file, given.text)
     return 0
 
