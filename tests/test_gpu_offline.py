@@ -22,6 +22,9 @@ offline: Any = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(offline)
 
 
+PATHS = {"PATH": os.environ["PATH"]}
+
+
 def names(asked: list[str]) -> set[str]:
     return {one.metadata["Name"].lower() for one in offline.needed(asked)}
 
@@ -45,13 +48,27 @@ def test_the_packed_engine_runs_by_itself_the_packed_libraries_speak_to_it_and_n
     with tempfile.TemporaryDirectory(prefix="autoresearch-test-", dir="/var/tmp") as name:
         folder = Path(name)
         offline.gather(folder, Path("no text"))
+        own = folder / "engine" / "lib"
+        for program in offline.ENGINE:
+            told = subprocess.run(["ldd", folder / "engine" / program], env={"LD_LIBRARY_PATH": str(own), **PATHS},
+                                  capture_output=True, text=True).stdout  # fmt: skip
+            linked = [Path(line.split("=> ")[1].split()[0]) for line in told.splitlines() if "=> /" in line]
+            assert [one for one in linked if one.parent != own and not offline.LIBC.match(one.name)] == []
         script = "import sys; sys.path.insert(0, sys.argv[1]); import docker, click, git, rich, pytest;"
+        script += "print(*(one.__file__ for one in (docker, click, git, rich, pytest)), sep='\\n');"
         script += "print(docker.APIClient(base_url=sys.argv[2], version='auto').info()['DockerRootDir'])"
         with offline.engine(folder) as url:
             # Of what is not pure Python the machine has its own: here the one of the tests.
             said = subprocess.check_output([sys.executable, "-c", script, str(folder / "site"), url], text=True)
-            assert said.strip() == f"{folder}/data"
+            *modules, home = said.splitlines()
+            assert [one for one in modules if not one.startswith(f"{folder}/site/")] == []
+            assert home == f"{folder}/data"
             client = docker.APIClient(base_url=url, version="auto")
             assert client.images() == [], "it is not the engine of this machine"
+            tar = ["tar", "-c", "-C", str(folder / "site"), "docker"]
+            offline.imported(url, tar, "offline/own:1", ["ENV PATH=/docker", "LABEL autoresearch.own=2.11.0"])
+            config = client.inspect_image("offline/own:1")["Config"]
+            assert config["Env"] == ["PATH=/docker"]
+            assert config["Labels"] == {"autoresearch.own": "2.11.0"}
             client.close()
         assert str(folder) not in Path("/proc/self/mounts").read_text()

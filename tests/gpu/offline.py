@@ -5,8 +5,8 @@
 
 Packed are Docker's programs with the libraries that they are linked with, what the host-side program needs of pure
 Python, and text. There the engine is started in a folder of its own, and the trial image is made of that machine's own
-system and its PyTorch: not the image that a user's lab builds, and the table says so. It ends without a trace.
-Both processors must be of one kind.
+system and its PyTorch: not the image that a user's lab builds, and the table says so. What stays there is compiled
+Python beside that machine's own packages, and empty marks in /var/tmp. Both processors must be of one kind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from importlib.metadata import Distribution, distribution, version
 from pathlib import Path
 
@@ -134,7 +135,10 @@ def engine(folder: Path) -> Iterator[str]:
         yield url
     finally:
         daemon.terminate()
-        daemon.wait(30)
+        try:
+            daemon.wait(30)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
         # Docker makes it a mount of its own.
         subprocess.run(["umount", "--recursive", "--quiet", f"{folder}/data"])
 
@@ -164,20 +168,18 @@ def image(url: str, folder: Path, *, cuda: bool) -> None:
     tar += [f"--exclude=usr/{one}" for one in WITHOUT] + ["-C", "/", *members, "-C", str(places)]
     tar += sorted(one.name for one in places.iterdir())
     path = ":".join(dict.fromkeys([str(scripts), "/usr/local/bin", "/usr/bin", "/bin"]))
-    _import(url, tar, image_name(ROOT, ImageSettings(), cuda=cuda), path)
+    changes = [f"ENV PATH={path}", f"LABEL autoresearch.own={version('torch')}"]
+    imported(url, tar, image_name(ROOT, ImageSettings(), cuda=cuda), changes)
 
 
-def _import(url: str, tar: list[str], name: str, path: str) -> None:
-    import docker
+def imported(url: str, tar: list[str], name: str, changes: list[str]) -> None:
+    """Has the engine hold as image `name`, with the Dockerfile's lines `changes`, what the command `tar` prints."""
+    from runner.sandbox.engine import Engine
 
-    repository, tag = name.split(":")
-    client = docker.APIClient(base_url=url, timeout=600, version="auto")
-    with subprocess.Popen(tar, stdout=subprocess.PIPE) as process:
+    with closing(Engine(url)) as engine, subprocess.Popen(tar, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        stream = iter(lambda: process.stdout.read(1 << 20), b"")  # type: ignore[union-attr]
-        changes = [f"ENV PATH={path}", f"LABEL autoresearch.own={version('torch')}"]
-        client.import_image_from_stream(stream, repository, tag, changes=changes)
-    client.close()
+        stream = iter(partial(process.stdout.read, 1 << 20), b"")
+        engine.api.import_image_from_stream(stream, *name.split(":"), changes=changes)
 
 
 def prove(archive: Path, device: str, options: list[str]) -> int:

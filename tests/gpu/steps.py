@@ -24,6 +24,7 @@ from runner.jobs import check
 from runner.machine.gpu import ask, memory
 from runner.relay import Silent
 from runner.sandbox import volumes
+from runner.sandbox.box import Trained
 from runner.sandbox.engine import Engine
 from runner.sandbox.finding import OK
 from runner.trial import Attempt, Ending
@@ -230,8 +231,8 @@ class Proof:
 
     def _how(self, number: int, attempt: Attempt) -> str:
         """How it ended, with the last line of what it said."""
-        last = self._log(number).strip().rpartition("\n")[2]
-        return f"{attempt.ending}: {attempt.detail}" + (f" ({last[:200]})" if last else "")
+        ended = replace(attempt.outcome, ending=attempt.ending, detail=attempt.detail)
+        return Trained(ended, self._log(number).encode()).how()
 
     def _log(self, number: int) -> str:
         return (self.folder / str(number) / "attempt-0.log").read_text(errors="replace")
