@@ -32,7 +32,8 @@ LADDER = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 30.0))  
 
 @dataclass(frozen=True)
 class Cancelled:
-    """at: seconds after its start. seconds: from the first signal to its end. left: names of what is in the engine."""
+    """at: seconds after it began to heed signals. seconds: from the first signal to its end. left: names of what is
+    in the engine."""
 
     at: float
     exit_code: int
@@ -51,9 +52,20 @@ def cancel(process: subprocess.Popen[str], ladder: Sequence[tuple[signal.Signals
     return time.monotonic() - began
 
 
+def heeds(pid: int) -> bool:
+    """Whether the program is past its imports, before which Python itself ends it; proc(5), SigCgt."""
+    try:
+        caught = Path(f"/proc/{pid}/status").read_text().split("SigCgt:")[1].split()[0]
+    except OSError:  # it has ended
+        return True
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def job(engine: Any, lab: Path, command: Sequence[str], tag: str, at: float) -> Cancelled | None:
-    """One job on `lab`, cancelled `at` seconds after its start; None where it had ended by then."""
+    """One job on `lab`, cancelled `at` seconds after it has begun to heed signals; None where it had ended by then."""
     process = walklab.runner(lab, *command)
+    while process.poll() is None and not heeds(process.pid):
+        time.sleep(0.01)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=at)
         return None

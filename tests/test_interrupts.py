@@ -127,7 +127,14 @@ def test_cancelled_at_a_request_to_the_engine_nothing_is_left(
 def test_a_cancelled_job_ends_before_it_is_killed_and_leaves_nothing(
     walked: tuple[Path, Relay], engine: Any, tag: str
 ) -> None:
-    command = ("go", "--no-holdout", "--tag", tag, "--max-trials", "4")
+    command = (
+        "go",
+        "--no-holdout",
+        "--tag",
+        tag,
+        "--max-trials",
+        "400",
+    )  # however fast, more than the test lasts
     for at in (0.6, 2.0, 3.1):
         ended = bench_cancel.job(engine, walked[0], command, tag, at)
         assert ended is not None, "it had ended by itself"
